@@ -1,0 +1,3 @@
+"""From raw ICU waveforms to patterns and risk that a clinician-researcher can believe."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Settings, the data contract, and our exceptions."""

@@ -1,0 +1,26 @@
+"""Settings of the encoder and its training."""
+
+from typing import Literal
+
+from pydantic import PositiveInt
+
+from ecgppg.config.keys import SettingsPart, content, execution, growth
+
+
+class TrainingSettings(SettingsPart):
+    """Encoder, objective, optimiser, checkpoints."""
+
+    batch_size: int = content("train", 64, "segments per step", ge=2, le=65536)
+    learning_rate: float = content("train", 3e-4, "peak of the schedule", gt=0, lt=1)
+    weight_decay: float = content("train", 0.01, "AdamW weight decay", ge=0, lt=1)
+    warmup_share: float = content("train", 0.05, "share of all steps spent warming up", ge=0, lt=1)
+    num_epochs: int = growth(50, "passes over the training windows", ge=1)
+    hidden_dims: list[PositiveInt] = content("train", [64, 128, 256, 512], "channels of each stage", min_length=1)
+    embedding_dim: int = content("train", 256, "length of an embedding", ge=2, le=8192)
+    projection_dim: int = content("train", 128, "length of the projection the loss sees", ge=2, le=8192)
+    temperature: float = content("train", 0.1, "NT-Xent temperature", ge=0.01, le=10)
+    max_grad_norm: float = content("train", 1.0, "gradient norm is clipped to this", gt=0)
+    crop_seconds: float = content("train", 8.0, "length of an augmented view, s", gt=0)
+    checkpoint_every: int = execution(10, "epochs between kept checkpoints", ge=1)
+    precision: Literal["auto", "float32", "bf16"] = content("train", "auto", "auto: bf16 autocast where supported")
+    loader_workers: int = execution(0, "processes that read batches; 0: this one", ge=0, le=64)

@@ -1,0 +1,130 @@
+"""Files that are whole or absent: temporary name, sync, rename; the completion record comes last."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ecgppg.config.schema import SCHEMA_VERSION, completion_path
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; rename it into place only if the block succeeds.
+
+    Parameters
+    ----------
+    path : Path
+        The final name. Its folder is made.
+
+    Yields
+    ------
+    Path
+        Where to write. Synced to disk before the rename; removed if the block raises.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with open(temporary, "rb+") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames inside `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically, UTF-8."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically, two spaces of indent; NaN is refused, since JSON has none."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; None where it is absent or not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal."""
+    with open(path, "rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def config_hash(content: dict[str, Any]) -> str:
+    """Short hash of a dict of content settings, stable across runs and key order."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def write_completion(artefact: Path, content: dict[str, Any], rows: int, **extra: Any) -> None:
+    """Write the completion record of an artefact, after the artefact itself.
+
+    Parameters
+    ----------
+    artefact : Path
+        The finished file.
+    content : dict
+        Content settings (and hashes of inputs) it was made from, kept whole so that a change can be named.
+    rows : int
+        Rows the artefact holds.
+    **extra
+        Anything else worth keeping: counts, seconds.
+    """
+    record = {
+        "artefact": artefact.name,
+        "schema_version": SCHEMA_VERSION,
+        "config_hash": config_hash(content),
+        "content": content,
+        "rows": rows,
+        "bytes": artefact.stat().st_size,
+        "sha256": sha256_file(artefact),
+        **extra,
+    }
+    write_json(completion_path(artefact), record)
+
+
+def read_completion(artefact: Path, verify: bool = False) -> dict[str, Any] | None:
+    """The completion record of an artefact, or None if it does not count.
+
+    Parameters
+    ----------
+    artefact : Path
+        The file the record speaks of.
+    verify : bool
+        Recompute the checksum too; without it only size and schema version are compared.
+    """
+    record = read_json(completion_path(artefact))
+    if not isinstance(record, dict) or not artefact.is_file():
+        return None
+    if record.get("schema_version") != SCHEMA_VERSION or record.get("bytes") != artefact.stat().st_size:
+        return None
+    if verify and record.get("sha256") != sha256_file(artefact):
+        return None
+    return record
+
+
+def changed_keys(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """Keys whose values differ between two dicts of content settings, as 'key: old -> new' lines."""
+    keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+    return [f"{key}: {json.dumps(old.get(key))} -> {json.dumps(new.get(key))}" for key in keys]

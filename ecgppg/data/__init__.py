@@ -1,0 +1,1 @@
+"""Splits by patient, batches and augmentation."""

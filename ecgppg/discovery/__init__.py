@@ -1,0 +1,1 @@
+"""Patterns in embeddings that are not patients."""

@@ -1,0 +1,1 @@
+"""Intervals, calibration and probes: the patient is the unit."""

@@ -1,0 +1,1 @@
+"""Networks: pure torch, read no files."""

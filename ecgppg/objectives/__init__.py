@@ -1,0 +1,1 @@
+"""Losses: pure torch, read no files."""

@@ -1,0 +1,1 @@
+"""Stroke risk as a reviewer demands it."""

@@ -1,0 +1,1 @@
+"""Who the patients are and where their records lie."""

@@ -1,0 +1,1 @@
+"""One file a stage: the only code that knows output folders."""

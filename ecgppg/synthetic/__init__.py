@@ -1,0 +1,1 @@
+"""A cohort in the MIMIC-III layout with known answers."""
