@@ -43,9 +43,7 @@ SEGMENT_COLUMNS = (
     Column("fs_hz", "float32", "source sampling rate, Hz; 0 where absent", per_channel=True),
     Column("quality", "float32", "share of the window's power in the signal band, least over channels, 0 to 1"),
     Column("flags", "uint16", "bit i set: FLAGS[i]"),
-    Column(
-        "heart_rate_bpm", "float32", "60 / median RR of the ECG's beats, of the PPG's without ECG; NaN under 3 beats"
-    ),
+    Column("heart_rate_bpm", "float32", "60 / median RR of the ECG, of the PPG without ECG; NaN under 3 beats"),
     Column("rr_cv", "float32", "standard deviation / mean of the RR intervals; NaN under 3 beats"),
     Column("n_beats", "int16", "beats found in the window"),
 )
