@@ -1,0 +1,183 @@
+"""What a record holds, by its headers and the sizes of its files: stretches in which nothing changes.
+
+Single-segment, fixed-layout and variable-layout records look the same from here on. The record's own clock counts
+frames from its start; where a segment begins follows from the sample counts of the master header alone.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ecgppg.config.errors import DamagedRecord
+from ecgppg.waveform.channels import pick_channels
+from ecgppg.waveform.header import GAP, Header, SignalSpec, path_inside, read_header
+from ecgppg.waveform.reader import frames_by_file, n_frames
+
+FS_TOLERANCE = 1e-6
+"""Relative difference of two sampling rates that are taken for the same."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Part of one segment: frames [first, first + n) of it stand at frame `start` of the record."""
+
+    header: Header
+    start: int
+    first: int
+    n: int
+    signals: Mapping[str, int]
+    """{channel: index of its signal in `header`}"""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Consecutive pieces with the same channels under the same names, gains, baselines, units and formats."""
+
+    record: str
+    start: int
+    n: int
+    pieces: tuple[Piece, ...]
+    specs: Mapping[str, SignalSpec]
+    """{channel: how its codes are meant}; a channel that is absent here is absent from it."""
+
+    @property
+    def stop(self) -> int:
+        """First frame of the record after the stretch."""
+        return self.start + self.n
+
+
+@dataclass(frozen=True)
+class RecordPlan:
+    """One record as far as its headers and file sizes tell.
+
+    `problems` counts, by `schema.READ_REASONS`, the segments that are not read, or not whole.
+    """
+
+    record: str
+    fs_hz: float
+    n_samples: int
+    start_time_us: int
+    stretches: tuple[Stretch, ...]
+    problems: Counter[str]
+
+
+def open_record(root: Path, record: str, channels: Sequence[str], required: Sequence[str]) -> RecordPlan:
+    """Plan one record from its headers; no sample is read.
+
+    Parameters
+    ----------
+    root : Path
+        The waveform folder.
+    record : str
+        Path of the record below it, without extension.
+    channels, required : sequence of str
+        Channels wanted, and those without which a stretch is of no use.
+
+    Returns
+    -------
+    RecordPlan
+
+    Raises
+    ------
+    DamagedRecord
+        If the record's own header cannot be read; a damaged segment is a count in `problems`.
+    """
+    path = PurePosixPath(record)
+    folder = path_inside(root, str(path.parent)) if len(path.parts) > 1 else root
+    header = read_header(folder, path.name)
+    problems: Counter[str] = Counter()
+    pieces: list[Piece] = []
+    end = 0
+    for segment, start, n in _segments(header, problems):
+        end = start + n
+        if segment is not None:
+            pieces.extend(_pieces(segment, start, n, channels, required, problems))
+    stretches = tuple(_stretches(record, pieces))
+    return RecordPlan(record, header.fs_hz, end, header.start_time_us, stretches, problems)
+
+
+def _segments(header: Header, problems: Counter[str]) -> Iterator[tuple[Header | None, int, int]]:
+    """(header or None where nothing can be read, first frame in the record, frames) of every segment."""
+    if not header.segments:
+        yield header, 0, n_frames(header)
+        return
+    start = 0
+    for index, reference in enumerate(header.segments):
+        layout = index == 0 and reference.n_samples == 0
+        if not layout and reference.name != GAP:
+            try:
+                segment = read_header(header.folder, reference.name)
+                if segment.segments:
+                    raise DamagedRecord("bad_header", reference.name, "a segment with segments of its own")
+                if abs(segment.fs_hz - header.fs_hz) > FS_TOLERANCE * header.fs_hz:
+                    raise DamagedRecord("other_rate", reference.name, f"{segment.fs_hz:g} Hz")
+                yield segment, start, reference.n_samples
+            except DamagedRecord as damage:
+                problems[damage.reason] += 1
+                yield None, start, reference.n_samples
+        else:
+            yield None, start, reference.n_samples
+        start += reference.n_samples
+
+
+def _pieces(
+    segment: Header,
+    start: int,
+    n: int,
+    channels: Sequence[str],
+    required: Sequence[str],
+    problems: Counter[str],
+) -> Iterator[Piece]:
+    """Parts of one segment in which every required channel can be read.
+
+    Where the files of two channels end at different frames, the part after the first end is a piece of its own.
+    """
+    held = frames_by_file(segment)
+    n = min(n, segment.n_samples) if segment.n_samples > 0 else n
+    if any(frames is None for frames in held.values()):
+        problems["missing_file"] += 1
+    if any(frames is not None and frames < n for frames in held.values()):
+        problems["short_file"] += 1
+    names = [signal.name if signal.file_name != GAP else "" for signal in segment.signals]
+    if any(channel not in pick_channels(names, channels) for channel in required):
+        problems["no_required_channels"] += 1
+        return
+    readable = [name if held.get(s.file_name) else "" for name, s in zip(names, segment.signals, strict=True)]
+    picked = pick_channels(readable, channels)
+    ends = {channel: min(held[segment.signals[s].file_name] or 0, n) for channel, s in picked.items()}
+    first = 0
+    for end in sorted(set(ends.values())):
+        here = {channel: s for channel, s in picked.items() if ends[channel] >= end}
+        if end > first and all(channel in here for channel in required):
+            yield Piece(segment, start + first, first, end - first, here)
+        first = end
+
+
+def _stretches(record: str, pieces: list[Piece]) -> Iterator[Stretch]:
+    """Join pieces that follow each other without a gap or a change."""
+    joined: list[Piece] = []
+    for piece in pieces:
+        if joined and (joined[-1].start + joined[-1].n != piece.start or _meaning(joined[-1]) != _meaning(piece)):
+            yield _stretch(record, joined)
+            joined = []
+        joined.append(piece)
+    if joined:
+        yield _stretch(record, joined)
+
+
+def _stretch(record: str, pieces: list[Piece]) -> Stretch:
+    specs = {channel: pieces[0].header.signals[s] for channel, s in pieces[0].signals.items()}
+    return Stretch(record, pieces[0].start, sum(piece.n for piece in pieces), tuple(pieces), specs)
+
+
+def _meaning(piece: Piece) -> dict[str, tuple[object, ...]]:
+    """What has to stay the same within a stretch."""
+    specs = {channel: piece.header.signals[s] for channel, s in piece.signals.items()}
+    return {
+        channel: (
+            spec.name, spec.fmt, spec.samples_per_frame, spec.gain, spec.calibrated, spec.baseline, spec.units,
+            spec.adc_resolution, spec.adc_zero,
+        )
+        for channel, spec in specs.items()
+    }  # fmt: skip
