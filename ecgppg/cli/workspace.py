@@ -1,0 +1,62 @@
+"""From options to settings and an output folder: what is stored, then the file, then the words of the command line."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ecgppg.config.schema import OutputLayout
+    from ecgppg.config.settings import Settings
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One output folder and the settings that this command follows in it."""
+
+    settings: "Settings"
+    layout: "OutputLayout"
+
+
+def open_workspace(
+    args: argparse.Namespace, output: Path | None = None, preset: dict[str, Any] | None = None
+) -> Workspace:
+    """Resolve the settings of a command.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Parsed options.
+    output : Path, optional
+        The output folder where an option other than --output-dir names it.
+    preset : dict, optional
+        Settings that fill only what nobody gave.
+
+    Returns
+    -------
+    Workspace
+        Settings in this order, later ones winning: preset, OUT/config.json, --config, --set, options. With --fresh
+        the stored file is left aside.
+    """
+    from ecgppg.cli.options import given_settings
+    from ecgppg.config.errors import ConfigError
+    from ecgppg.config.load import build_settings, parse_assignments, read_settings_file
+    from ecgppg.config.schema import OutputLayout
+
+    root = output or args.output_dir or (args.config.parent if args.config else None)
+    if root is None:
+        raise ConfigError("--output-dir: name the output folder (or a --config file inside it)")
+    layout = OutputLayout(root.expanduser().absolute())
+    if layout.root.exists() and not layout.root.is_dir():
+        raise ConfigError(f"--output-dir {root}: is a file, not a folder")
+    stored = {} if args.fresh or not layout.config.is_file() else read_settings_file(layout.config)
+    from_file = read_settings_file(args.config) if args.config else {}
+    given = absolute_paths(given_settings(args))
+    settings = build_settings(preset or {}, stored, from_file, parse_assignments(args.set), given)
+    return Workspace(settings, layout)
+
+
+def absolute_paths(values: dict[str, Any]) -> dict[str, Any]:
+    """Make the paths among settings absolute, so that a stored config.json serves from any folder."""
+    keys = ("waveforms_dir", "clinical_dir", "records_csv", "patients_file", "code_lists")
+    return {k: str(Path(v).expanduser().absolute()) if k in keys and v else v for k, v in values.items()}

@@ -1,0 +1,209 @@
+"""The order of the stages, what is refused, and what the user is told; every stage is imported when it runs."""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ecgppg.config.errors import ConfigError, InputError, RefusedError
+from ecgppg.config.schema import OutputLayout, completion_path
+from ecgppg.config.settings import Settings
+from ecgppg.core.files import changed_keys, read_json, write_json
+from ecgppg.core.runlog import readable_bytes, readable_seconds, start_log
+
+BUILD_STAGES = ("build",)
+TRAIN_STAGES = ("split", "train", "embed")
+STAGES = ("build", "split", "train", "embed", "discover", "validate", "stroke", "report")
+FIXED_BY = {"build": ("build",), "split": ("run", "split"), "train": ("run", "train")}
+"""Stages whose content settings may not change once their artefact lies there, and the groups they read."""
+
+log = logging.getLogger("ecgppg")
+
+
+def run_stages(
+    settings: Settings, layout: OutputLayout, stages: tuple[str, ...], fresh: bool = False, verbose: bool = False
+) -> int:
+    """Run stages in order; what is done already is not done again.
+
+    Parameters
+    ----------
+    settings : Settings
+        Every setting of the run.
+    layout : OutputLayout
+        The output folder.
+    stages : tuple of str
+        Of `STAGES`, in their order.
+    fresh : bool
+        Remove what these stages and those after them made before.
+    verbose : bool
+        Show details on the terminal.
+
+    Returns
+    -------
+    int
+        0.
+
+    Raises
+    ------
+    RefusedError
+        A content setting differs from what lies in the folder.
+    """
+    _check_inputs(settings, layout, stages, fresh)
+    if fresh:
+        remove_from(stages[0], layout)
+    refuse_changes(settings, layout)
+    start_log(layout.log, verbose)
+    write_json(layout.config, settings.model_dump(mode="json"))
+    if "build" in stages and not settings.waveforms_dir and settings.clinical_dir:
+        stages = ("features", "stroke")
+    for stage in stages:
+        began_s = time.monotonic()
+        log.info("== %s", stage)
+        _runner(stage)(settings, layout)
+        log.debug("stage %s took %.1f s", stage, time.monotonic() - began_s)
+    _say_files(layout)
+    return 0
+
+
+def relabel(settings: Settings, layout: OutputLayout, verbose: bool = False) -> int:
+    """Label definitions anew; signals and splits stay."""
+    from ecgppg.stages import relabel as stage
+
+    if not layout.dataset.is_file():
+        raise InputError(f"{layout.dataset}: no dataset to relabel; build it first")
+    start_log(layout.log, verbose)
+    stage.run(settings, layout)
+    write_json(layout.config, settings.model_dump(mode="json"))
+    return 0
+
+
+def check(layout: OutputLayout, deep: bool = False) -> int:
+    """Verify every artefact; prints what is wrong and returns 1, or says that all is well and returns 0."""
+    from ecgppg.stages import check as stage
+
+    if not layout.root.is_dir():
+        raise InputError(f"--output-dir {layout.root}: no such folder")
+    seen, problems = stage.run(layout, deep=deep)
+    for problem in problems:
+        print(problem)
+    if not seen:
+        raise InputError(f"--output-dir {layout.root}: holds nothing of ours to check")
+    print(f"{len(seen)} artefacts checked, {len(problems)} problems")
+    return 1 if problems else 0
+
+
+def dry_run(settings: Settings) -> int:
+    """Print what a build would read and write."""
+    from ecgppg.stages import dry_run as stage
+
+    start_log(None)
+    plan = stage.run(settings)
+    print(f"patients             {plan['n_patients']:>14,}")
+    print(f"candidate windows    {plan['n_candidates']:>14,}")
+    print(f"segments, about      {plan['n_windows']:>14,}")
+    print(f"to read, about       {readable_bytes(plan['n_bytes_read']):>14}")
+    print(f"to write, about      {readable_bytes(plan['n_bytes_written']):>14}")
+    print(f"time, about          {readable_seconds(plan['seconds']):>14} with {settings.num_workers} workers")
+    return 0
+
+
+def demo_preset() -> dict[str, Any]:
+    """Settings of the demo, for what the user does not give."""
+    from ecgppg.stages.demo import PRESET
+
+    return PRESET
+
+
+def demo(settings: Settings, layout: OutputLayout, fresh: bool = False, verbose: bool = False) -> int:
+    """Make the synthetic cohort and run every stage on it."""
+    from ecgppg.stages import demo as stage
+
+    started = stage.prepare(settings, layout)
+    run_stages(started, layout, STAGES, fresh, verbose)
+    stage.finish(started, layout)
+    return 0
+
+
+def refuse_changes(settings: Settings, layout: OutputLayout) -> None:
+    """Stop where a content setting differs from the one that made what lies in the folder."""
+    stored = read_json(layout.config)
+    if not isinstance(stored, dict):
+        return
+    begun = {
+        "build": layout.dataset.exists() or layout.build.exists(),
+        "split": layout.splits.exists(),
+        "train": layout.latest_checkpoint.exists(),
+    }
+    for stage, groups in FIXED_BY.items():
+        wanted = settings.content(*groups)
+        changes = changed_keys({key: stored.get(key) for key in wanted}, wanted)
+        if begun[stage] and changes:
+            raise RefusedError(
+                f"{layout.root} holds a {stage} made with other settings ({'; '.join(changes)}): restore them, "
+                "name another --output-dir, or give --fresh to start anew"
+            )
+
+
+def remove_from(stage: str, layout: OutputLayout) -> None:
+    """Remove what a stage and all after it made; nothing else in the folder is touched."""
+    import shutil
+
+    made: dict[str, list[Path]] = {
+        "build": [
+            layout.dataset, layout.metadata, layout.metadata_pickle, layout.features, layout.linkage,
+            layout.card_markdown, layout.card_json, layout.build,
+        ],
+        "split": [layout.splits],
+        "train": [
+            layout.latest_checkpoint, *layout.root.glob("checkpoint_epoch_*.pth"), layout.metrics,
+            layout.tensorboard, layout.encoder,
+        ],
+        "embed": [layout.embeddings, layout.split_embeddings],
+        "discover": [layout.discovery],
+        "validate": [layout.validation],
+        "stroke": [layout.stroke],
+        "report": [layout.report],
+    }  # fmt: skip
+    first = STAGES.index(stage)
+    for path in (path for name in STAGES[first:] for path in made[name]):
+        completion_path(path).unlink(missing_ok=True)
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _check_inputs(settings: Settings, layout: OutputLayout, stages: tuple[str, ...], fresh: bool) -> None:
+    """A missing input is said before anything is removed or written."""
+    built = layout.dataset.is_file() and not (fresh and "build" in stages)
+    features_alone = settings.clinical_dir is not None and stages != BUILD_STAGES
+    if "build" in stages and not (settings.waveforms_dir or built or features_alone):
+        raise ConfigError("--waveforms: name the folder of the WFDB records (or set waveforms_dir)")
+    for option, folder in (("--waveforms", settings.waveforms_dir), ("--clinical", settings.clinical_dir)):
+        if folder and "build" in stages and not Path(folder).is_dir():
+            raise InputError(f"{option} {folder}: no such folder")
+    if "build" not in stages and not layout.dataset.is_file():
+        raise InputError(f"{layout.dataset}: no dataset; run --build-dataset first")
+
+
+def _runner(stage: str) -> Callable[[Settings, OutputLayout], Any]:
+    from importlib import import_module
+
+    names = {"features": "features_only"}
+    module = import_module(f"ecgppg.stages.{names.get(stage, stage)}")
+    return module.run
+
+
+def _say_files(layout: OutputLayout) -> None:
+    opened = (
+        (layout.report, "the whole run on one page"),
+        (layout.card_markdown, "where every window went"),
+        (layout.discovery / "explorer.html", "patterns, as strips"),
+        (layout.validation / "validation.md", "patterns against diagnoses, by patient"),
+        (layout.stroke / "stroke_report.html", "stroke: detection and prediction"),
+    )
+    there = [(path, words) for path, words in opened if path.is_file()]
+    if there:
+        width = max(len(str(path)) for path, _ in there)
+        log.info("\n".join(["", "open:", *(f"  {path!s:<{width}}  {words}" for path, words in there)]))

@@ -1,0 +1,148 @@
+"""The dataset card: what is in the file, where everything that is not went, and what may be done with it."""
+
+from pathlib import Path
+from typing import Any
+
+from ecgppg.config.schema import LINK_GRADES, READ_REASONS, SCHEMA_VERSION, WINDOW_REASONS, OutputLayout
+from ecgppg.config.settings import Settings
+from ecgppg.core.files import read_completion, write_json, write_text
+from ecgppg.stages.parts import FILTER_NOTE
+
+AGREEMENT = (
+    "This dataset joins waveforms to credentialed clinical tables. It inherits their data use agreement: keep it "
+    "where the tables may be kept, share it with nobody who has not signed, and publish no table with small cells."
+)
+NO_AGREEMENT = "No clinical tables were joined. The licence of the waveform records applies."
+STEPS = (
+    ("patients_found", "patients found", 0),
+    ("patients_under_age", "left out: under age at first admission", 1),
+    ("patients_beyond_max_patients", "left out: beyond max_patients", 1),
+    ("patients_built", "patients read", 0),
+    ("patients_quarantined", "lost: killed a worker three times", 1),
+    ("patients_too_few_windows", "left out: fewer kept windows than the least number", 1),
+    ("patients_kept", "**patients kept**", 0),
+    ("records_found", "records found", 0),
+    ("records_read", "records with a readable header", 0),
+    ("windows_candidate", "candidate windows, from headers", 0),
+    ("windows_judged", "windows read and judged", 0),
+    ("windows_kept", "windows that passed", 0),
+    ("windows_of_left_out_patients", "left out: of patients with too few", 1),
+)
+
+
+def write_card(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
+    """Write dataset_card.md and dataset_card.json from the dataset's completion record.
+
+    Parameters
+    ----------
+    settings : Settings
+        For the cell size under which counts of patients are hidden.
+    layout : OutputLayout
+        Its dataset must be complete.
+
+    Returns
+    -------
+    dict
+        The content of dataset_card.json.
+    """
+    from ecgppg.store.reader import open_dataset
+
+    record = read_completion(layout.dataset)
+    assert record is not None, "the card is written after the dataset"
+    with open_dataset(layout.dataset) as dataset:
+        attributes = dataset.attributes
+    counts = record["counts"]
+    card = {
+        "schema_version": SCHEMA_VERSION,
+        "config_hash": record["config_hash"],
+        "content_hash": attributes.get("content_hash"),
+        "n_segments": record["rows"],
+        "n_patients": counts.get("patients_kept", 0),
+        "settings": record["content"],
+        "filter": FILTER_NOTE,
+        "counts": counts,
+        "windows_dropped": _by_reason(counts, "window:", WINDOW_REASONS),
+        "records_damaged": _by_reason(counts, "record:", READ_REASONS),
+        "records_linked": _by_reason(counts, "linked:", LINK_GRADES),
+        "labels": {**record["labels"], "counts": _hide_small(record["labels"]["counts"], settings.min_cell_patients)},
+        "agreement": AGREEMENT if record["labels"]["clinical_tables"] else NO_AGREEMENT,
+    }
+    write_json(layout.card_json, card)
+    write_text(layout.card_markdown, _markdown(card, layout.dataset))
+    return card
+
+
+def _by_reason(counts: dict[str, int], prefix: str, reasons: tuple[str, ...]) -> dict[str, int]:
+    """Counts of one family, the known reasons in their order, zeros included for the reader's sake."""
+    known = {reason: counts.get(prefix + reason, 0) for reason in reasons}
+    others = {k.removeprefix(prefix): n for k, n in counts.items() if k.startswith(prefix)}
+    return known | others
+
+
+def _hide_small(rows: list[dict[str, Any]], least: int) -> list[dict[str, Any]]:
+    """Replace counts of patients and admissions under `least` (but not 0) by '<least'."""
+
+    def hidden(key: str, value: Any) -> Any:
+        counted = ("patients" in key or "admissions" in key) and isinstance(value, int)
+        return f"<{least}" if counted and 0 < value < least else value
+
+    return [{key: hidden(key, value) for key, value in row.items()} for row in rows]
+
+
+def _markdown(card: dict[str, Any], dataset: Path) -> str:
+    settings = card["settings"]
+    lines = [
+        f"# Dataset card: {dataset.name}",
+        "",
+        f"{card['n_segments']:,} segments of {settings['segment_seconds']:g} s at {settings['sampling_rate_hz']:g} Hz, "
+        f"channels {', '.join(settings['channels'])}, of {card['n_patients']:,} patients.",
+        "",
+        f"- content hash: `{card['content_hash']}`",
+        f"- filter: {card['filter']}; ECG {_band(settings['ecg_band_hz'])}, PPG {_band(settings['ppg_band_hz'])}",
+        f"- {card['agreement']}",
+        "",
+        "## Where everything went",
+        "",
+        "| step | count |",
+        "|---|---:|",
+    ]
+    for key, words, depth in STEPS:
+        if card["counts"].get(key) or not depth:
+            lines.append(f"| {'&emsp;' * depth}{words} | {card['counts'].get(key, 0):,} |")
+    lines += _table("Windows dropped, by reason", "reason", card["windows_dropped"])
+    lines += _table("Records and segments damaged, by reason", "reason", card["records_damaged"])
+    if card["labels"]["clinical_tables"]:
+        lines += _table("Records linked to an admission, by grade", "grade", card["records_linked"])
+        lines += _label_table(card["labels"]["counts"])
+        missing = card["labels"]["missing_tables"]
+        lines += ["", f"Clinical tables absent: {', '.join(missing) if missing else 'none'}."]
+    return "\n".join(lines) + "\n"
+
+
+def _band(band_hz: list[float]) -> str:
+    return f"{band_hz[0]:g}-{band_hz[1]:g} Hz"
+
+
+def _table(title: str, head: str, counts: dict[str, int]) -> list[str]:
+    return [
+        "",
+        f"## {title}",
+        "",
+        f"| {head} | count |",
+        "|---|---:|",
+        *(f"| {k} | {n:,} |" for k, n in counts.items()),
+    ]
+
+
+def _label_table(rows: list[dict[str, Any]]) -> list[str]:
+    if not rows:
+        return []
+    names = list(rows[0])
+    lines = [
+        "",
+        "## Label definitions in the clinical tables",
+        "",
+        f"| {' | '.join(names)} |",
+        "|---" * len(names) + "|",
+    ]
+    return lines + [f"| {' | '.join(str(row[name]) for name in names)} |" for row in rows]

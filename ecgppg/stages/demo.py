@@ -1,0 +1,60 @@
+"""The demo: the synthetic cohort, every stage on it, and a simulated feature table for the stroke page."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from ecgppg.config.schema import OutputLayout
+from ecgppg.config.settings import Settings
+from ecgppg.core.files import atomic_path, read_json, write_json
+
+log = logging.getLogger("ecgppg")
+
+PRESET: dict[str, Any] = {
+    "source": "mimic3",
+    "max_segments_per_patient": 120,
+    "num_epochs": 4,
+    "batch_size": 64,
+    "learning_rate": 1e-3,
+    "hidden_dims": [16, 32, 64, 128],
+    "embedding_dim": 128,
+    "val_share": 0.15,
+    "test_share": 0.35,
+    "min_cell_patients": 1,
+    "discovery_splits": ["val", "test"],
+    "max_windows_per_patient": 60,
+}
+COHORT = {"n_patients": 60, "minutes": 30.0}
+SIMULATED_PATIENTS = 2000
+
+
+def prepare(settings: Settings, layout: OutputLayout) -> Settings:
+    """Make the cohort below the output folder unless it is there; returns settings that name it."""
+    from ecgppg.synthetic.cohort import make_cohort
+
+    folder = layout.root / "cohort"
+    wanted = {**COHORT, "seed": settings.seed}
+    done = folder / "cohort.json"
+    if read_json(done) != wanted:
+        print(f"making the synthetic cohort in {folder}", flush=True)
+        make_cohort(folder, seed=settings.seed, num_workers=settings.num_workers, **COHORT)
+        write_json(done, wanted)
+    return settings.model_copy(
+        update={"waveforms_dir": str(folder / "waveforms"), "clinical_dir": str(folder / "clinical")}
+    )
+
+
+def finish(settings: Settings, layout: OutputLayout) -> Path:
+    """Run the stroke report on a simulated table of patients, which says on every page that it is simulated."""
+    from ecgppg.stages import stroke
+    from ecgppg.synthetic.feature_table import simulate
+
+    folder = layout.stroke / "simulated"
+    features = folder / "simulated_features.csv"
+    frame, _ = simulate(SIMULATED_PATIENTS, settings.seed)
+    with atomic_path(features) as temporary:
+        frame.to_csv(temporary, index=False)
+    stroke.run(settings, layout, features, simulated=True)
+    report = folder / "stroke_report.html"
+    log.info("  %s  the same report on %s simulated patients", report, f"{SIMULATED_PATIENTS:,}")
+    return report

@@ -1,0 +1,182 @@
+"""The last step of a build: what the recordings say joined, by time, with what the clinic knows."""
+
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ecgppg.config.errors import DamagedRecord
+from ecgppg.config.schema import LINK_GRADES, SEGMENT_COLUMNS, UNKNOWN_ID, UNKNOWN_TIME_US, OutputLayout
+from ecgppg.config.settings import Settings
+from ecgppg.core.files import atomic_path
+from ecgppg.sources.find import Patient
+from ecgppg.stages.parts import dataset_attributes
+from ecgppg.store.segments import Categories
+from ecgppg.store.writer import merge_segments, merged_columns
+from ecgppg.waveform.header import read_header
+
+log = logging.getLogger("ecgppg.build")
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What the clinic adds: columns for every segment, and the tables beside them."""
+
+    columns: dict[str, Any]
+    linkage: pd.DataFrame | None
+    features: pd.DataFrame | None
+    label_counts: list[dict[str, Any]]
+    missing_tables: tuple[str, ...]
+
+
+def join_clinic(columns: dict[str, np.ndarray], patients: list[Patient], settings: Settings) -> Joined:
+    """Link every segment and record by time and label them.
+
+    Parameters
+    ----------
+    columns : dict of (N,) arrays
+        `SEGMENT_COLUMNS` of the whole dataset, in file order.
+    patients : list of Patient
+        Whose records are linked, whether or not a window of them was kept.
+    settings : Settings
+        Names the clinical folder; without one every clinical column says unknown.
+
+    Returns
+    -------
+    Joined
+    """
+    generic = generic_labels(columns["record"], patients)
+    n = len(columns["segment_id"])
+    if not settings.clinical_dir:
+        log.info("no clinical tables were given: every label is -1 (unknown)")
+        unknown = {
+            "hadm_id": np.full(n, UNKNOWN_ID, np.int64),
+            "link_grade": np.zeros(n, np.uint8),
+            "care_unit": np.full(n, "", dtype="<U1"),
+        }
+        return Joined({**unknown, **generic}, None, None, [], ())
+    from ecgppg.clinical.code_lists import load_definitions
+    from ecgppg.clinical.features import clinical_features
+    from ecgppg.clinical.labels import count_definitions, label_rows
+    from ecgppg.clinical.linkage import link_records, link_times
+    from ecgppg.clinical.tables import read_tables
+    from ecgppg.stages.wave_features import admission_rows
+
+    tables = read_tables(Path(settings.clinical_dir))
+    for table in tables.missing:
+        log.info("clinical table %s is absent: what needs it is left empty", table)
+    definitions = load_definitions(Path(settings.code_lists) if settings.code_lists else None)
+    start_us = columns["start_time_us"]
+    length_us = round(settings.segment_seconds * 1e6)
+    end_us = np.where(start_us == UNKNOWN_TIME_US, UNKNOWN_TIME_US, start_us + length_us)
+    linked = link_times(tables, columns["subject_id"], start_us, end_us)
+    hadm_id = linked["hadm_id"].to_numpy(np.int64)
+    labels = label_rows(tables, definitions, columns["subject_id"], hadm_id, start_us)
+    clinical = {
+        "hadm_id": hadm_id,
+        "link_grade": linked["link_grade"].to_numpy(np.uint8),
+        "care_unit": linked["care_unit"].to_numpy(str),
+    }
+    rows = admission_rows({**columns, "hadm_id": hadm_id}, length_us)
+    counts = count_definitions(tables, definitions)
+    return Joined(
+        {**clinical, **labels, **generic},
+        link_records(tables, record_times(patients, settings)),
+        clinical_features(tables, definitions, rows),
+        counts.to_dict("records"),
+        tuple(tables.missing),
+    )
+
+
+def record_times(patients: list[Patient], settings: Settings) -> pd.DataFrame:
+    """Start and end of every record whose header can be read, in microseconds.
+
+    Returns
+    -------
+    DataFrame
+        subject_id, record, start_time_us, end_time_us; unknown times are INT64_MIN.
+    """
+    assert settings.waveforms_dir
+    root = Path(settings.waveforms_dir)
+    rows = []
+    for patient in patients:
+        for record in patient.records:
+            start_us = end_us = UNKNOWN_TIME_US
+            try:
+                header = read_header((root / record).parent, Path(record).name)
+                if header.start_time_us != UNKNOWN_TIME_US:
+                    start_us = header.start_time_us
+                    end_us = start_us + round(max(header.n_samples, 0) / header.fs_hz * 1e6)
+            except DamagedRecord as damage:
+                log.debug("%s", damage)
+            rows.append((patient.subject_id, record, start_us, end_us))
+    return pd.DataFrame(rows, columns=["subject_id", "record", "start_time_us", "end_time_us"])
+
+
+def generic_labels(records: np.ndarray, patients: list[Patient]) -> dict[str, Categories]:
+    """Labels that the source itself carries (records.csv, subjects.csv), as categories per segment.
+
+    Parameters
+    ----------
+    records : (N,) array of str
+        Record of each segment.
+    patients : list of Patient
+        Their `labels` map a record to its values by name.
+    """
+    by_record = {record: labels for patient in patients for record, labels in patient.labels.items()}
+    names = sorted({name for labels in by_record.values() for name in labels})
+    unique, inverse = np.unique(records.astype(str), return_inverse=True)
+    result = {}
+    for name in names:
+        values = [by_record.get(record, {}).get(name, "") for record in unique]
+        categories = tuple(sorted({value for value in values if value}))
+        index = {value: code for code, value in enumerate(categories)}
+        codes = np.array([index.get(value, Categories.UNKNOWN) for value in values], np.uint8)
+        result[name] = Categories(codes[inverse] if len(unique) else codes, categories)
+    return result
+
+
+def write_joined(sources: list[Path], patients: list[Patient], settings: Settings, layout: OutputLayout) -> Joined:
+    """Merge the sources into full_dataset.h5 with the clinic's columns, and write the tables beside it."""
+    merged = merged_columns(sources)
+    columns = {column.name: merged[column.name] for column in SEGMENT_COLUMNS}
+    joined = join_clinic(columns, patients, settings)
+    merge_segments(sources, layout.dataset, dataset_attributes(settings), joined.columns)
+    write_tables(joined, layout)
+    return joined
+
+
+def write_tables(joined: Joined, layout: OutputLayout) -> None:
+    """Write metadata, linkage and features from what was joined."""
+    from ecgppg.store.metadata import write_metadata
+    from ecgppg.store.reader import open_dataset
+
+    with open_dataset(layout.dataset) as dataset:
+        write_metadata(layout.metadata, layout.metadata_pickle, dataset.to_frame())
+    if joined.linkage is not None:
+        with atomic_path(layout.linkage) as temporary:
+            joined.linkage.to_parquet(temporary, index=False)
+    if joined.features is not None:
+        with atomic_path(layout.features) as temporary:
+            joined.features.to_csv(temporary, index=False)
+
+
+def linkage_counts(linkage: pd.DataFrame | None) -> Counter[str]:
+    """Records by grade of linkage."""
+    if linkage is None:
+        return Counter()
+    return Counter({f"linked:{LINK_GRADES[code]}": int(n) for code, n in linkage["link_grade"].value_counts().items()})
+
+
+def label_provenance(joined: Joined, settings: Settings) -> dict[str, Any]:
+    """What the labels came from, for the completion record and the dataset card."""
+    return {
+        "clinical_tables": settings.clinical_dir is not None,
+        "content": settings.content("label"),
+        "counts": joined.label_counts,
+        "missing_tables": list(joined.missing_tables),
+    }

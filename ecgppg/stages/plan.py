@@ -1,0 +1,103 @@
+"""Which patients to build, from headers alone: found, of age, with candidate windows, largest first."""
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ecgppg.config.errors import ConfigError
+from ecgppg.config.settings import Settings
+from ecgppg.core.parallel import map_jobs
+from ecgppg.core.runlog import progress
+from ecgppg.sources.find import Patient, find_patients
+from ecgppg.waveform.patient import patient_volume
+
+log = logging.getLogger("ecgppg.build")
+
+
+@dataclass(frozen=True)
+class PlannedPatient:
+    """A patient to build and what the headers promise."""
+
+    patient: Patient
+    n_candidates: int
+    n_bytes: int
+
+    @property
+    def subject_id(self) -> int:
+        """The patient's identifier."""
+        return self.patient.subject_id
+
+
+@dataclass(frozen=True)
+class BuildPlan:
+    """Patients in building order, and how many were left out before any signal was read."""
+
+    patients: tuple[PlannedPatient, ...]
+    attrition: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class _VolumeJob:
+    patient: Patient
+    settings: Settings
+
+
+def plan_build(settings: Settings) -> BuildPlan:
+    """Plan a build from headers and the clinical tables' ages.
+
+    Parameters
+    ----------
+    settings : Settings
+        Names the waveform folder, the limits and, where given, the clinical folder.
+
+    Returns
+    -------
+    BuildPlan
+        Patients with most candidate windows first, at most `max_patients`; ties by subject_id.
+
+    Raises
+    ------
+    ConfigError
+        No waveform folder was given.
+    """
+    if not settings.waveforms_dir:
+        raise ConfigError("--waveforms: name the folder of the WFDB records (or set waveforms_dir)")
+    found = find_patients(settings)
+    attrition = Counter(patients_found=len(found), records_found=sum(len(p.records) for p in found))
+    of_age = _of_age(found, settings)
+    attrition["patients_under_age"] = len(found) - len(of_age)
+    planned = _volumes(of_age, settings)
+    planned.sort(key=lambda p: (-p.n_candidates, p.subject_id))
+    kept = planned[: settings.max_patients]
+    attrition["patients_beyond_max_patients"] = len(planned) - len(kept)
+    attrition["patients_planned"] = len(kept)
+    return BuildPlan(tuple(kept), attrition)
+
+
+def _volumes(patients: list[Patient], settings: Settings) -> list[PlannedPatient]:
+    planned = []
+    workers = settings.num_workers if len(patients) > 200 else 0
+    jobs = (_VolumeJob(patient, settings) for patient in patients)
+    with progress("reading headers", len(patients), "patients") as bar:
+        for done in map_jobs(_volume, jobs, workers):
+            n_candidates, n_bytes = done.result or (0, 0)
+            planned.append(PlannedPatient(done.job.patient, n_candidates, n_bytes))
+            bar.advance(1)
+    return planned
+
+
+def _volume(job: _VolumeJob) -> tuple[int, int]:
+    assert job.settings.waveforms_dir
+    return patient_volume(Path(job.settings.waveforms_dir), list(job.patient.records), job.settings)
+
+
+def _of_age(patients: list[Patient], settings: Settings) -> list[Patient]:
+    """Leave out who was under age at the first admission; who is not in the tables stays, unlabelled."""
+    if not settings.clinical_dir:
+        return patients
+    from ecgppg.clinical.demographics import age_at_first_admission
+    from ecgppg.clinical.tables import read_tables
+
+    ages = age_at_first_admission(read_tables(Path(settings.clinical_dir)))
+    return [p for p in patients if ages.get(p.subject_id, settings.min_age_years) >= settings.min_age_years]

@@ -1,0 +1,58 @@
+"""New label definitions for a dataset that is built: labels, features and card change, no signal does."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from ecgppg.config.errors import InputError
+from ecgppg.config.schema import CLINICAL_COLUMNS, OutputLayout, is_label
+from ecgppg.config.settings import Settings
+from ecgppg.core.files import atomic_path, read_completion, write_completion
+from ecgppg.sources.find import find_patients
+from ecgppg.stages.card import write_card
+from ecgppg.stages.join import join_clinic, label_provenance, write_tables
+from ecgppg.store.reader import open_dataset
+from ecgppg.store.writer import replace_columns
+
+log = logging.getLogger("ecgppg.build")
+
+
+def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
+    """Join the clinic anew.
+
+    Parameters
+    ----------
+    settings : Settings
+        The new definitions; the build's own settings are not looked at.
+    layout : OutputLayout
+        Its dataset must be complete.
+
+    Returns
+    -------
+    dict
+        n_segments.
+
+    Raises
+    ------
+    InputError
+        There is no finished dataset.
+    """
+    record = read_completion(layout.dataset)
+    if record is None:
+        raise InputError(f"{layout.dataset}: no finished dataset to relabel; build it first")
+    with open_dataset(layout.dataset) as dataset:
+        columns = {name: dataset.column(name) for name in dataset.columns}
+        stale = [n for n in dataset.columns if is_label(n) or n in {c.name for c in CLINICAL_COLUMNS}]
+    built = set(record["subjects"])
+    patients = [p for p in find_patients(settings) if str(p.subject_id) in built]
+    joined = join_clinic(columns, patients, settings)
+    with atomic_path(layout.dataset) as temporary:
+        replace_columns(layout.dataset, Path(temporary), joined.columns, drop=stale)
+    write_completion(
+        layout.dataset, record["content"], record["rows"], counts=record["counts"], subjects=record["subjects"],
+        seconds=record["seconds"], labels=label_provenance(joined, settings),
+    )  # fmt: skip
+    write_tables(joined, layout)
+    write_card(settings, layout)
+    log.info("relabelled %s segments; signals untouched", f"{record['rows']:,}")
+    return {"n_segments": record["rows"]}
