@@ -1,0 +1,183 @@
+"""Look at a dataset file from elsewhere before trusting it.
+
+HDF5 lets a file point at other files (soft and external links, external storage, virtual datasets) and declare sizes
+it does not hold. A crafted file can so read any file on the machine or fill its memory: such a file is refused.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from ecgppg.config.errors import InputError
+from ecgppg.config.schema import SCHEMA_VERSION, SEGMENT_COLUMNS
+from ecgppg.store.layout import ATTRIBUTES
+
+MAX_INFLATION = 1032
+"""Deflate's own limit: one byte makes at most this many."""
+MAX_ATTRIBUTE_VALUES = 65536
+ALLOWED_FILTERS = {h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_FLETCHER32}
+PLAIN_TYPES = {h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING}
+
+
+def audit_file(file: h5py.File, path: Path) -> None:
+    """Refuse a file that is not a dataset, points outside itself, or declares more than it holds.
+
+    Parameters
+    ----------
+    file : h5py.File
+        Open for reading; nothing of its contents has been touched.
+    path : Path
+        For the message and the size on disk.
+
+    Raises
+    ------
+    InputError
+        One line with the object and the reason.
+    """
+
+    def refuse(name: str, reason: str) -> InputError:
+        return InputError(f"{path}: refused: {name}: {reason}")
+
+    size = path.stat().st_size
+    try:
+        if file.id.get_create_plist().get_userblock():
+            raise refuse("/", "has a user block")
+        _check_links(file, "", refuse)
+        for name in ("signals", "scale", "segments"):
+            if name not in file:
+                raise refuse(f"/{name}", "is absent")
+        segments = _typed(file, "segments", h5py.h5g.GroupID, refuse)
+        _check_links(h5py.Group(segments), "segments/", refuse)
+        names = ["signals", "scale", *(["digests"] if "digests" in file else []),
+                 *(f"segments/{name}" for name in file["segments"])]  # fmt: skip
+        for name in names:
+            _check_dataset(_typed(file, name, h5py.h5d.DatasetID, refuse), name, size, refuse)
+        _check_shapes(file, refuse)
+        _check_attributes(file, "/", refuse)
+        for name in names:
+            _check_attributes(file[name], name, refuse)
+        _check_root(file, refuse)
+    except InputError:
+        raise
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:
+        raise InputError(f"{path}: refused: damaged HDF5 ({first_line(error)})") from None
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its name where it has none."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+Refuse = Callable[[str, str], InputError]
+
+
+def _check_links(group: h5py.Group, prefix: str, refuse: Refuse) -> None:
+    for name in group.id:
+        link = group.id.links.get_info(name)
+        if link.type != h5py.h5l.TYPE_HARD:
+            raise refuse(f"/{prefix}{name.decode('utf-8', 'replace')}", "is a link to elsewhere")
+
+
+def _typed(file: h5py.File, name: str, kind: type, refuse: Refuse) -> Any:
+    found = h5py.h5o.open(file.id, name.encode())
+    if not isinstance(found, kind):
+        raise refuse(f"/{name}", f"is not a {'group' if kind is h5py.h5g.GroupID else 'dataset'}")
+    return found
+
+
+def _check_dataset(dataset: h5py.h5d.DatasetID, name: str, file_bytes: int, refuse: Refuse) -> None:
+    plist, dtype = dataset.get_create_plist(), dataset.get_type()
+    layout = plist.get_layout()
+    if layout == h5py.h5d.VIRTUAL:
+        raise refuse(f"/{name}", "is a virtual dataset")
+    if plist.get_external_count():
+        raise refuse(f"/{name}", "stores its values in another file")
+    if dtype.get_class() not in PLAIN_TYPES or (isinstance(dtype, h5py.h5t.TypeStringID) and dtype.is_variable_str()):
+        raise refuse(f"/{name}", "holds objects, neither numbers nor fixed-length strings")
+    filters = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
+    if not set(filters) <= ALLOWED_FILTERS or len(set(filters)) != len(filters):
+        raise refuse(f"/{name}", "is packed by a filter other than shuffle, gzip and fletcher32")
+    if dataset.get_space().get_simple_extent_type() != h5py.h5s.SIMPLE:
+        raise refuse(f"/{name}", "has no rows")
+    declared, stored = dtype.get_size(), dataset.get_storage_size()
+    for length in dataset.shape:
+        declared *= length
+    held = stored * (MAX_INFLATION if h5py.h5z.FILTER_DEFLATE in filters else 1)
+    if stored > file_bytes or declared > held:
+        raise refuse(f"/{name}", f"declares {declared} bytes and the file cannot hold them")
+    if layout == h5py.h5d.CHUNKED:
+        _check_chunks(dataset, plist.get_chunk(), name, file_bytes, refuse)
+    elif layout == h5py.h5d.CONTIGUOUS and declared:
+        offset = dataset.get_offset()
+        if offset is None or offset + stored > file_bytes:
+            raise refuse(f"/{name}", "lies beyond the end of the file")
+
+
+def _check_chunks(
+    dataset: h5py.h5d.DatasetID, chunk: tuple[int, ...], name: str, file_bytes: int, refuse: Refuse
+) -> None:
+    expected, chunk_bytes = 1, dataset.get_type().get_size()
+    for length, edge in zip(dataset.shape, chunk, strict=True):
+        expected *= -(-length // edge)
+        chunk_bytes *= edge
+    allocated, beyond, total, crammed = 0, 0, 0, 0
+
+    def visit(info: Any) -> None:
+        nonlocal allocated, beyond, total, crammed
+        allocated += 1
+        total += info.size
+        beyond += info.byte_offset + info.size > file_bytes
+        crammed += chunk_bytes > info.size * MAX_INFLATION
+
+    dataset.chunk_iter(visit)
+    if allocated != expected:
+        raise refuse(f"/{name}", f"declares {expected} chunks and holds {allocated}")
+    if beyond:
+        raise refuse(f"/{name}", "lies beyond the end of the file")
+    if crammed or total > file_bytes:
+        raise refuse(f"/{name}", "declares chunks larger than the file can hold")
+
+
+def _check_shapes(file: h5py.File, refuse: Refuse) -> None:
+    signals, scale = file["signals"], file["scale"]
+    if signals.ndim != 3 or signals.dtype != "<i2":
+        raise refuse("/signals", f"is {signals.dtype} of rank {signals.ndim}, not int16 (segments, channels, samples)")
+    n, c, _ = signals.shape
+    if scale.shape != (n, c) or scale.dtype != "<f4":
+        raise refuse("/scale", f"is {scale.dtype} {scale.shape}, not float32 {(n, c)}")
+    if "digests" in file and (file["digests"].shape != (n, 32) or file["digests"].dtype != "u1"):
+        raise refuse("/digests", "is not uint8 (segments, 32)")
+    known = {column.name: column for column in SEGMENT_COLUMNS}
+    for column in SEGMENT_COLUMNS:
+        if column.name not in file["segments"]:
+            raise refuse(f"/segments/{column.name}", "is absent")
+    for name, dataset in file["segments"].items():
+        expected = known.get(name)
+        shape = (n, c) if expected and expected.per_channel else (n,)
+        if dataset.shape != shape:
+            raise refuse(f"/segments/{name}", f"has shape {dataset.shape}, not {shape}")
+        is_text = dataset.dtype.kind == "S"
+        if expected and is_text != (expected.dtype == "str"):
+            raise refuse(f"/segments/{name}", f"is {dataset.dtype}, not {expected.dtype}")
+
+
+def _check_attributes(thing: h5py.Group | h5py.Dataset, name: str, refuse: Refuse) -> None:
+    for index in range(h5py.h5a.get_num_attrs(thing.id)):
+        attribute = h5py.h5a.open(thing.id, index=index)
+        dtype = attribute.get_type()
+        if dtype.get_class() not in PLAIN_TYPES:
+            raise refuse(name, f"attribute {attribute.name.decode('utf-8', 'replace')} holds objects")
+        if attribute.get_space().get_simple_extent_npoints() > MAX_ATTRIBUTE_VALUES:
+            raise refuse(name, f"attribute {attribute.name.decode('utf-8', 'replace')} is too large")
+
+
+def _check_root(file: h5py.File, refuse: Refuse) -> None:
+    for name in ("schema_version", *ATTRIBUTES):
+        if name not in file.attrs:
+            raise refuse("/", f"attribute {name} is absent")
+    if file.attrs["schema_version"] != SCHEMA_VERSION:
+        raise refuse("/", f"schema version {file.attrs['schema_version']}, this release reads {SCHEMA_VERSION}")
+    if len(file.attrs["channel_names"]) != file["signals"].shape[1]:
+        raise refuse("/", f"names {len(file.attrs['channel_names'])} channels for {file['signals'].shape[1]}")

@@ -1,0 +1,106 @@
+"""How segments lie in an HDF5 file: what `writer` makes, `reader` reads and `audit` expects.
+
+`/signals` int16 (N, C, T), one segment a chunk, shuffle + gzip; `/scale` float32 (N, C); `/segments/<column>` with N
+rows, strings as fixed-length UTF-8, categories as uint8 with their names in the attribute `categories`. Parts and
+shards also carry `/digests`, the SHA-256 of each segment's codes, so that a merge need not decode.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ecgppg.config.errors import RunError
+from ecgppg.config.schema import FLAGS, LINK_GRADES
+from ecgppg.store.segments import KNOWN_COLUMNS, Categories, Values
+
+ROWS_PER_BLOCK = 65536
+DIGEST_BYTES = 32
+ATTRIBUTES = ("channel_names", "units", "sampling_rate_hz", "segment_seconds", "config_hash")
+"""Root attributes a caller must give; how the signals were filtered comes on top."""
+
+
+def segment_shape(attributes: dict[str, Any]) -> tuple[int, int]:
+    """(channels, samples) of a segment, from the root attributes.
+
+    Raises
+    ------
+    RunError
+        If one of `ATTRIBUTES` is absent.
+    """
+    absent = [name for name in ATTRIBUTES if name not in attributes]
+    if absent:
+        raise RunError(f"dataset: root attribute {absent[0]} is absent")
+    n_samples = float(attributes["sampling_rate_hz"]) * float(attributes["segment_seconds"])
+    return len(attributes["channel_names"]), round(n_samples)
+
+
+def create_signals(file: h5py.File, n_rows: int, shape_CT: tuple[int, int]) -> h5py.Dataset:
+    """`/signals` and `/scale`, empty; the first is filled chunk by chunk."""
+    c, t = shape_CT
+    file.create_dataset("scale", (n_rows, c), "<f4")
+    return file.create_dataset(
+        "signals", (n_rows, c, t), "<i2", chunks=(1, c, t), maxshape=(max(n_rows, 1), c, t),
+        shuffle=True, compression="gzip", compression_opts=4,
+    )  # fmt: skip
+
+
+def write_column(group: h5py.Group, name: str, values: Values) -> None:
+    """One column in blocks of rows: numbers as they are, strings as fixed-length UTF-8, categories with names."""
+    raw = values.codes if isinstance(values, Categories) else values
+    n_rows, *rest = raw.shape
+    is_text = raw.dtype == object
+    dtype = h5py.string_dtype("utf-8", _longest(raw)) if is_text else raw.dtype.newbyteorder("<")
+    chunk = (max(1, min(n_rows, ROWS_PER_BLOCK)), *rest)
+    dataset = group.create_dataset(
+        name, raw.shape, dtype, chunks=chunk, maxshape=(max(n_rows, 1), *rest),
+        shuffle=True, compression="gzip", compression_opts=4,
+    )  # fmt: skip
+    for start in range(0, n_rows, ROWS_PER_BLOCK):
+        block = raw[start : start + ROWS_PER_BLOCK]
+        dataset[start : start + len(block)] = encode_text(block, dtype) if is_text else block
+    if isinstance(values, Categories):
+        dataset.attrs["categories"] = list(values.names) or h5py.Empty(h5py.string_dtype())
+    if name in KNOWN_COLUMNS:
+        dataset.attrs["meaning"] = KNOWN_COLUMNS[name].meaning
+    if name == "flags":
+        dataset.attrs["bits"] = list(FLAGS)
+    if name == "link_grade":
+        dataset.attrs["grades"] = list(LINK_GRADES)
+
+
+def read_column(dataset: h5py.Dataset) -> Values:
+    """One column whole: strings as an object array of str that share their memory, categories with names."""
+    if "categories" in dataset.attrs:
+        return Categories(dataset[:], category_names(dataset))
+    if dataset.dtype.kind != "S":
+        return dataset[:]
+    known: dict[bytes, str] = {}
+    out = np.empty(dataset.shape, object)
+    for start in range(0, len(dataset), ROWS_PER_BLOCK):
+        texts, codes = np.unique(dataset[start : start + ROWS_PER_BLOCK], return_inverse=True)
+        shared = [known.setdefault(text, text.decode("utf-8", "replace")) for text in texts.tolist()]
+        out[start : start + len(codes)] = np.array(shared, dtype=object)[codes]
+    return out
+
+
+def category_names(dataset: h5py.Dataset) -> tuple[str, ...]:
+    """Names in the attribute `categories`."""
+    names = dataset.attrs["categories"]
+    return () if isinstance(names, h5py.Empty) else tuple(str(name) for name in names)
+
+
+def encode_text(texts: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """An object array of str as fixed-length UTF-8 of the given h5py string type."""
+    return np.array([text.encode() for text in texts.tolist()], dtype=dtype)
+
+
+def blocks(n_rows: int, size: int) -> Iterator[slice]:
+    """Slices that cover `n_rows`, `size` rows each."""
+    for start in range(0, n_rows, size):
+        yield slice(start, min(start + size, n_rows))
+
+
+def _longest(texts: np.ndarray) -> int:
+    return max((len(text.encode()) for text in set(texts.tolist())), default=1) or 1

@@ -1,0 +1,219 @@
+"""Merge dataset files without decoding: each chunk is copied as it lies, in the order of the whole."""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import h5py
+import numpy as np
+
+from ecgppg.config.errors import RunError
+from ecgppg.config.schema import SEGMENT_COLUMNS
+from ecgppg.store.codec import decode_segment
+from ecgppg.store.content_hash import CONTENT_COLUMNS, ContentHash, labels_hash, segment_digests
+from ecgppg.store.layout import DIGEST_BYTES, blocks, create_signals, read_column, segment_shape, write_column
+from ecgppg.store.reader import open_file
+from ecgppg.store.segments import (
+    KNOWN_COLUMNS,
+    Values,
+    as_column,
+    concatenate,
+    dataset_order,
+    empty_column,
+    plain,
+    take,
+)
+from ecgppg.store.writer import new_file
+
+MAX_OPEN = 64
+ROWS_PER_BLOCK = 4096
+
+
+class MergedRows:
+    """Rows of several files in the order of the merged one: for each, which file and which row in it.
+
+    Parameters
+    ----------
+    sources : sequence of Path
+        Dataset files with the same columns; each is audited once.
+    n_channels : int
+        Channels of the merged file: what shapes its columns where there are no sources.
+
+    Raises
+    ------
+    RunError
+        If a segment_id is in more than one row, or the files have different columns.
+    """
+
+    def __init__(self, sources: Sequence[Path], n_channels: int = 0) -> None:
+        self.sources = list(sources)
+        self._n_channels = n_channels
+        self._open: OrderedDict[int, h5py.File] = OrderedDict()
+        self._audited: set[int] = set()
+        self.column_names = self._common_columns()
+        keys = {name: self._gather(name) for name in ("subject_id", "record", "start_sample", "segment_id")}
+        _refuse_repeats(keys["segment_id"])
+        self._order = dataset_order(keys)
+        lengths = [len(self.file(i)["scale"]) for i in range(len(self.sources))]
+        first_row = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        self.source_of = (np.searchsorted(first_row, self._order, side="right") - 1).astype(np.int32)
+        self.row_of = self._order - first_row[self.source_of]
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        while self._open:
+            self._open.popitem()[1].close()
+
+    def file(self, index: int) -> h5py.File:
+        """One source, open; the least recently used is closed when too many are."""
+        if index not in self._open:
+            if len(self._open) >= MAX_OPEN:
+                self._open.popitem(last=False)[1].close()
+            self._open[index] = open_file(self.sources[index], audited=index in self._audited)
+            self._audited.add(index)
+        self._open.move_to_end(index)
+        return self._open[index]
+
+    def column(self, name: str) -> Values:
+        """One column of all sources, in merged order."""
+        return take(self._gather(name), self._order)
+
+    def _gather(self, name: str) -> Values:
+        if not self.sources:
+            return empty_column(KNOWN_COLUMNS[name], self._n_channels)
+        return concatenate([read_column(self.file(i)["segments"][name]) for i in range(len(self.sources))])
+
+    def _common_columns(self) -> list[str]:
+        if not self.sources:
+            return [column.name for column in SEGMENT_COLUMNS]
+        names = list(self.file(0)["segments"])
+        for i, path in enumerate(self.sources):
+            if set(self.file(i)["segments"]) != set(names):
+                raise RunError(f"merge: {path} has other columns than {self.sources[0]}")
+        return names
+
+
+def _refuse_repeats(segment_id: Values) -> None:
+    ordered = np.sort(plain(segment_id))
+    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
+    if repeated.size:
+        raise RunError(f"merge: segment_id {repeated[0]} is in more than one row")
+
+
+def merged_columns(sources: Sequence[Path]) -> dict[str, Values]:
+    """Every column of all sources, in the row order that `merge_segments` will write.
+
+    Parameters
+    ----------
+    sources : sequence of Path
+        Dataset files with the same columns.
+
+    Raises
+    ------
+    RunError
+        If a segment_id is there twice, or the files have different columns.
+    """
+    with MergedRows(sources) as merged:
+        return {name: merged.column(name) for name in merged.column_names}
+
+
+def merge_segments(
+    sources: Sequence[Path],
+    path: Path,
+    attributes: Mapping[str, Any],
+    extra_columns: Mapping[str, Values] | None = None,
+    keep_rows: np.ndarray | None = None,
+    keep_digests: bool = False,
+) -> int:
+    """Merge dataset files into one, ordered by (subject_id, record, start_sample) over all of them.
+
+    Parameters
+    ----------
+    sources : sequence of Path
+        Their rows may interleave; none at all makes an empty dataset.
+    path : Path
+        The merged file; it appears whole or not at all.
+    attributes : dict
+        Root attributes of the merged file.
+    extra_columns : dict, optional
+        Columns to add (admissions, labels), one value for each row of `merged_columns(sources)`.
+    keep_rows : array of bool, optional
+        Which of those rows to write; all where not given.
+    keep_digests : bool
+        Keep `/digests`, so that a further merge need not decode: for shards, not for the product.
+
+    Returns
+    -------
+    int
+        Rows written.
+
+    Raises
+    ------
+    RunError
+        If a segment_id is there twice, or files do not fit each other or the attributes.
+    """
+    extra = dict(extra_columns or {})
+    clash = sorted(CONTENT_COLUMNS & set(extra))
+    if clash:
+        raise RunError(f"merge: {clash[0]} comes from the waveform and is not replaced")
+    shape_CT = segment_shape(dict(attributes))
+    with MergedRows(sources, shape_CT[0]) as merged:
+        if keep_rows is not None and len(keep_rows) != len(merged):
+            raise RunError(f"merge: {len(keep_rows)} rows are marked, there are {len(merged)}")
+        kept = np.arange(len(merged)) if keep_rows is None else np.flatnonzero(np.asarray(keep_rows, bool))
+        with new_file(path, attributes) as file:
+            content = _copy_signals(merged, kept, file, shape_CT, keep_digests)
+            group = file.create_group("segments")
+            for name in merged.column_names:
+                if name not in extra:
+                    write_column(group, name, take(merged.column(name), kept))
+            for name, values in extra.items():
+                write_column(group, name, take(as_column(name, values, len(merged), shape_CT[0]), kept))
+            file.attrs["content_hash"] = content.finish(file)
+            file.attrs["labels_hash"] = labels_hash(file)
+    return len(kept)
+
+
+def _copy_signals(
+    merged: MergedRows, kept: np.ndarray, file: h5py.File, shape_CT: tuple[int, int], keep_digests: bool
+) -> ContentHash:
+    """Chunks, steps and digests of the kept rows, block by block; the content hash fed with the digests."""
+    signals = create_signals(file, len(kept), shape_CT)
+    digests_out = file.create_dataset("digests", (len(kept), DIGEST_BYTES), "u1") if keep_digests else None
+    content = ContentHash()
+    for rows in blocks(len(kept), ROWS_PER_BLOCK):
+        chosen = kept[rows]
+        sources, source_rows = merged.source_of[chosen], merged.row_of[chosen]
+        scale = np.empty((len(chosen), shape_CT[0]), np.float32)
+        digests = np.empty((len(chosen), DIGEST_BYTES), np.uint8)
+        for index in np.unique(sources).tolist():
+            places = np.flatnonzero(sources == index)
+            source = merged.file(index)
+            if source["signals"].shape[1:] != shape_CT or source["signals"].chunks != (1, *shape_CT):
+                raise RunError(f"merge: {merged.sources[index]} does not hold segments of shape {shape_CT}")
+            low, high = int(source_rows[places].min()), int(source_rows[places].max()) + 1
+            wanted = source_rows[places] - low
+            scale[places] = source["scale"][low:high][wanted]
+            if "digests" in source:
+                digests[places] = source["digests"][low:high][wanted]
+            for place in places.tolist():
+                chunk = _copy_chunk(source["signals"].id, int(source_rows[place]), signals.id, rows.start + place)
+                if "digests" not in source:
+                    digests[place] = segment_digests(decode_segment(chunk, *shape_CT)[None])[0]
+        file["scale"][rows] = scale
+        content.add_digests(digests)
+        if digests_out is not None:
+            digests_out[rows] = digests
+    return content
+
+
+def _copy_chunk(source: h5py.h5d.DatasetID, row: int, target: h5py.h5d.DatasetID, new_row: int) -> bytes:
+    mask, chunk = source.read_direct_chunk((row, 0, 0))
+    target.write_direct_chunk((new_row, 0, 0), chunk, filter_mask=mask)
+    return chunk
