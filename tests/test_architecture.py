@@ -6,7 +6,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent / "ecgppg"
 LAYERS = (
-    ("cli",),
+    ("__main__", "cli"),
     ("pipeline", "api"),
     ("stages",),
     ("discovery", "risk", "training", "synthetic", "interop"),

@@ -73,4 +73,4 @@ def add_machine_options(parser: argparse.ArgumentParser) -> None:
 def given_settings(args: argparse.Namespace) -> dict[str, Any]:
     """Settings given as options of their own; options left out are absent."""
     values = {key: getattr(args, flag, None) for flag, key in SETTING_FLAGS.items()}
-    return {key: value for key, value in values.items() if value not in (None, False)}
+    return {key: value for key, value in values.items() if value is not None and value is not False}

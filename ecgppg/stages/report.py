@@ -1,0 +1,134 @@
+"""report.html: the whole run on one self-contained page, from what lies in the output folder."""
+
+import base64
+import html
+import json
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ecgppg.config.schema import SPLITS, OutputLayout
+from ecgppg.config.settings import Settings
+from ecgppg.core.files import read_json, write_text
+
+log = logging.getLogger("ecgppg")
+
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #1d2830; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.7rem; } h2 { border-top: 1px solid #d5dde2; padding-top: 1.2rem; margin-top: 2rem; }
+table { border-collapse: collapse; margin: .6rem 0; } td, th { padding: .2rem .9rem .2rem 0; text-align: left; }
+td.n { text-align: right; font-variant-numeric: tabular-nums; } img { max-width: 100%; } .note { color: #55656f; }
+.warn { background: #fff4e0; border-left: 4px solid #d08a1d; padding: .5rem .8rem; }
+"""
+
+
+def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
+    """Write report.html.
+
+    Parameters
+    ----------
+    settings : Settings
+        For the cell size under which counts of patients are hidden.
+    layout : OutputLayout
+        Sections of stages that have not run say so.
+
+    Returns
+    -------
+    dict
+        n_sections written.
+    """
+    sections = [_dataset(layout), _splits(layout, settings), _training(layout), _discovery(layout), _stroke(layout)]
+    body = "".join(f"<section>{section}</section>" for section in sections)
+    title = f"ecgppg run: {html.escape(layout.root.name)}"
+    write_text(
+        layout.report,
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>'
+        f"<body><h1>{title}</h1>{body}</body></html>\n",
+    )
+    log.info("report: %s", layout.report)
+    return {"n_sections": len(sections)}
+
+
+def _dataset(layout: OutputLayout) -> str:
+    card = read_json(layout.card_json)
+    if card is None:
+        return _absent("Dataset")
+    from ecgppg.stages.report_figures import attrition_png
+
+    facts = [
+        ("segments", f"{card['n_segments']:,}"),
+        ("patients", f"{card['n_patients']:,}"),
+        ("content hash", str(card["content_hash"])[:16]),
+    ]
+    warning = "" if card["n_segments"] else '<p class="warn">Nothing was kept: see the dropped windows below.</p>'
+    figure = _image(attrition_png(card), "windows kept and dropped, by reason")
+    note = f'<p class="note">{html.escape(card["agreement"])}</p>'
+    return f"<h2>Dataset</h2>{warning}{_table(facts)}{figure}{note}"
+
+
+def _splits(layout: OutputLayout, settings: Settings) -> str:
+    if not layout.splits.is_file():
+        return _absent("Splits")
+    import pandas as pd
+
+    frame = pd.read_parquet(layout.splits)
+    least = settings.min_cell_patients
+    sizes = {split: int((frame["split"] == split).sum()) for split in SPLITS}
+    reserve = int(frame["risk_reserve"].sum())
+    rows = [*sizes.items(), ("risk reserve (inside test)", reserve)]
+    shown = [(name, f"{n:,}" if n == 0 or n >= least else f"<{least}") for name, n in rows]
+    return f"<h2>Splits</h2>{_table(shown, 'patients')}"
+
+
+def _training(layout: OutputLayout) -> str:
+    if not layout.metrics.is_file():
+        return _absent("Training")
+    from ecgppg.stages.report_figures import training_png
+
+    rows = [json.loads(line) for line in layout.metrics.read_text(encoding="utf-8").splitlines() if line]
+    if not rows:
+        return _absent("Training")
+    last = rows[-1]
+    facts = [
+        ("epochs", f"{last['epoch']}"),
+        ("train loss", f"{last['train_loss']:.3f}"),
+        ("val loss", "none" if last.get("val_loss") is None else f"{last['val_loss']:.3f}"),
+    ]
+    return f"<h2>Training</h2>{_table(facts)}{_image(training_png(rows), 'loss, gradient norm, effective rank')}"
+
+
+def _discovery(layout: OutputLayout) -> str:
+    patterns = read_json(layout.patterns)
+    if patterns is None:
+        return _absent("Patterns")
+    names = ("map.png", "overview.png")
+    images = _images(layout.discovery / name for name in names)
+    validation = _images([layout.validation / "enrichment.png"])
+    links = '<p><a href="discovery/explorer.html">explorer</a>, <a href="validation/validation.md">validation</a></p>'
+    return f"<h2>Patterns</h2><p>{len(patterns['clusters'])} clusters.</p>{images}{validation}{links}"
+
+
+def _stroke(layout: OutputLayout) -> str:
+    if not (layout.stroke / "stroke_report.html").is_file():
+        return _absent("Stroke")
+    images = _images(layout.stroke / name for name in ("forest.png", "calibration.png"))
+    return f'<h2>Stroke</h2>{images}<p><a href="stroke/stroke_report.html">the whole stroke report</a></p>'
+
+
+def _absent(title: str) -> str:
+    return f'<h2>{title}</h2><p class="note">This stage has not run.</p>'
+
+
+def _table(rows: Iterable[tuple[str, str]], head: str = "") -> str:
+    cells = "".join(f'<tr><td>{html.escape(k)}</td><td class="n">{html.escape(v)}</td></tr>' for k, v in rows)
+    return f"<table>{f'<tr><th></th><th>{head}</th></tr>' if head else ''}{cells}</table>"
+
+
+def _images(paths: Iterable[Path]) -> str:
+    return "".join(_image(path.read_bytes(), path.stem) for path in paths if path.is_file())
+
+
+def _image(png: bytes, words: str) -> str:
+    return f'<p><img alt="{html.escape(words)}" src="data:image/png;base64,{base64.b64encode(png).decode()}"></p>'
