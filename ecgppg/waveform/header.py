@@ -87,7 +87,7 @@ def parse_header(text: str, folder: Path, name: str) -> Header:
             raise ValueError("no record line")
         record = record_line(lines[0], path)
         announced = record.n_signals if record.n_segments is None else record.n_segments
-        if not 0 <= announced < len(lines):
+        if not (record.n_segments is not None) <= announced < len(lines):
             raise ValueError(f"{announced} lines announced, {len(lines) - 1} present")
         described = lines[1 : announced + 1]
         if record.n_segments is None:

@@ -1,7 +1,7 @@
 """ADC codes of any span of a one-segment record, from the bytes of that span alone.
 
 A frame is one tick of the record's rate and holds `samples_per_frame` samples of each signal; every signal comes back
-in its own rate. Formats 80, 16 and 212 are decoded here; the others go through wfdb.
+in its own rate. The formats of `codes.py` are decoded by us; the others go through wfdb.
 """
 
 import os
@@ -12,21 +12,23 @@ from pathlib import Path
 import numpy as np
 
 from ecgppg.config.errors import DamagedRecord
-from ecgppg.waveform.codes_80_16_212 import (
+from ecgppg.waveform.codes import (
     BITS_PER_SAMPLE,
     MISSING,
     MISSING_CODE,
     byte_span,
     decode,
-    samples_in,
     to_int32,
 )
 from ecgppg.waveform.header import GAP, Header, SignalSpec
 
-__all__ = ["MISSING", "available_frames", "frames_by_file", "n_frames", "read_codes", "read_signals", "to_physical"]
+__all__ = [
+    "MISSING", "available_frames", "bytes_per_frame", "frames_by_file", "n_frames", "read_codes", "read_signals",
+    "to_physical",
+]  # fmt: skip
 
 FLAC_FORMATS = ("508", "516", "524")
-_BYTES_PER_SAMPLE = {"8": 1.0, "24": 3.0, "32": 4.0, "61": 2.0, "160": 2.0, "310": 4 / 3, "311": 4 / 3}
+_BYTES_PER_SAMPLE = {"8": 1.0, "24": 3.0, "310": 4 / 3, "311": 4 / 3, "508": 1.0, "516": 2.0, "524": 3.0}
 
 
 def read_codes(header: Header, signal: int, start: int, n: int) -> np.ndarray:
@@ -109,6 +111,17 @@ def frames_by_file(header: Header) -> dict[str, int | None]:
     }
 
 
+def bytes_per_frame(header: Header, signals: Sequence[int]) -> float:
+    """Bytes that a frame takes in the files of the given signals, other signals of these files included."""
+    files = {header.signals[s].file_name for s in signals}
+    return sum(s.samples_per_frame * _bytes_per_sample(s.fmt) for s in header.signals if s.file_name in files)
+
+
+def _bytes_per_sample(fmt: str) -> float:
+    """As stored; for FLAC, before compression."""
+    return BITS_PER_SAMPLE[fmt] / 8 if fmt in BITS_PER_SAMPLE else _BYTES_PER_SAMPLE.get(fmt, 1.0)
+
+
 def _frames_of_file(header: Header, file_name: str) -> int | None:
     path = header.folder / file_name
     try:
@@ -122,9 +135,7 @@ def _frames_of_file(header: Header, file_name: str) -> int | None:
     n_bytes = status.st_size - spec.byte_offset
     if spec.fmt in FLAC_FORMATS:
         return _flac_samples(path) // spec.samples_per_frame
-    if spec.fmt in BITS_PER_SAMPLE:
-        return samples_in(spec.fmt, n_bytes) // samples_per_frame
-    return int(max(n_bytes, 0) / _BYTES_PER_SAMPLE.get(spec.fmt, 1.0) + 1e-6) // samples_per_frame
+    return int(max(n_bytes, 0) / _bytes_per_sample(spec.fmt) + 1e-6) // samples_per_frame
 
 
 def _flac_samples(path: Path) -> int:

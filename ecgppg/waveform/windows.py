@@ -1,49 +1,24 @@
 """One run of windows: its span is read with context on either side, made physical, resampled, filtered, then cut.
 
-Shapes: N windows, C channels (in the order of `settings.channels`), T samples of a window in the dataset's rate,
-S samples of a window in the source's rate.
+Shapes: N windows, C channels (in the order of `settings.channels`), T samples of a window in the dataset's rate.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from ecgppg.config.build import BuildSettings
 from ecgppg.config.schema import UNKNOWN_TIME_US
-from ecgppg.waveform.codes_80_16_212 import MISSING_CODE
+from ecgppg.waveform.codes import MISSING, MISSING_CODE
 from ecgppg.waveform.filters import resample, zero_phase
 from ecgppg.waveform.header import SignalSpec
 from ecgppg.waveform.plan import Run, frames_per_window, window_starts
+from ecgppg.waveform.quality import ChannelBlock
 from ecgppg.waveform.reader import read_signals, to_physical
 from ecgppg.waveform.record import RecordPlan, Stretch
 
 CONTEXT_SECONDS = 5.0
-
-
-@dataclass(frozen=True)
-class ChannelWindows:
-    """One channel of a run as the source has it, before any filter."""
-
-    channel: str
-    spec: SignalSpec
-    fs_hz: float
-    codes_NS: np.ndarray
-    """int32 ADC codes; `reader.MISSING` where missing"""
-
-    @property
-    def physical_NS(self) -> np.ndarray:
-        """float32 in `spec.units`, unfiltered; NaN where missing."""
-        return to_physical(self.codes_NS, self.spec)
-
-    @property
-    def code_limits(self) -> tuple[int, int]:
-        """Least and greatest code that the ADC and the format can give; the format's missing code is not one."""
-        half = -MISSING_CODE[self.spec.fmt]
-        low, high = 1 - half, half - 1
-        if 0 < self.spec.adc_resolution < 32:
-            half = 1 << (self.spec.adc_resolution - 1)
-            low, high = max(low, self.spec.adc_zero - half), min(high, self.spec.adc_zero + half - 1)
-        return low, high
 
 
 @dataclass(frozen=True)
@@ -54,12 +29,12 @@ class RunWindows:
     start_sample_N: np.ndarray
     """int64 frames, in the record's own rate"""
     start_time_us_N: np.ndarray
-    channels: dict[str, ChannelWindows]
-    """as the source has them; a channel that is absent here is absent from it"""
+    specs: Mapping[str, SignalSpec]
+    """{channel: its signal}; a channel that is absent here is absent from it, and from `blocks`"""
+    blocks: dict[str, ChannelBlock]
+    """as recorded and as filtered, for the quality checks"""
     filtered_NCT: np.ndarray
     """float32, physical units; 0 where a channel is absent or a sample missing"""
-    fs_hz: float
-    """rate of `filtered_NCT`, Hz"""
 
 
 def read_run(record: RecordPlan, run: Run, settings: BuildSettings) -> RunWindows:
@@ -92,24 +67,44 @@ def read_run(record: RecordPlan, run: Run, settings: BuildSettings) -> RunWindow
     offsets_N = starts_N - begin
     span = _read_span(stretch, begin, end)
 
-    channels: dict[str, ChannelWindows] = {}
+    blocks: dict[str, ChannelBlock] = {}
     filtered_NCT = np.zeros((run.n, len(settings.channels), settings.n_samples), dtype=np.float32)
     for c, channel in enumerate(settings.channels):
         if channel not in span:
             continue
         spec, codes = stretch.specs[channel], span[channel]
         fs_hz = record.fs_hz * spec.samples_per_frame
-        codes_NS = _cut(codes, offsets_N * spec.samples_per_frame, n_frames * spec.samples_per_frame)
-        channels[channel] = ChannelWindows(channel, spec, fs_hz, codes_NS)
-        physical = resample(to_physical(codes, spec), fs_hz, settings.sampling_rate_hz)
-        low_hz, high_hz = settings.ecg_band_hz if channel == "ECG" else settings.ppg_band_hz
-        filtered = np.nan_to_num(zero_phase(physical, low_hz, high_hz, settings.sampling_rate_hz), copy=False)
         offsets_T = np.rint(offsets_N * (settings.sampling_rate_hz / record.fs_hz)).astype(np.int64)
-        filtered_NCT[:, c] = _cut(filtered, offsets_T, settings.n_samples)
+        raw = resample(to_physical(codes, spec), fs_hz, settings.sampling_rate_hz)
+        low_hz, high_hz = settings.ecg_band_hz if channel == "ECG" else settings.ppg_band_hz
+        filtered = zero_phase(raw, low_hz, high_hz, settings.sampling_rate_hz)
+        blocks[channel] = ChannelBlock(
+            kind=channel,
+            codes_NT=_cut(codes, offsets_N * spec.samples_per_frame, n_frames * spec.samples_per_frame),
+            fs_hz=fs_hz,
+            code_limits=_code_limits(spec, codes),
+            raw_NT=_cut(raw, offsets_T, settings.n_samples),
+            filtered_NT=_cut(filtered, offsets_T, settings.n_samples),
+            calibrated=spec.calibrated,
+        )
+        filtered_NCT[:, c] = np.nan_to_num(blocks[channel].filtered_NT)
     times_N = np.full(run.n, UNKNOWN_TIME_US, dtype=np.int64)
     if record.start_time_us != UNKNOWN_TIME_US:
         times_N = record.start_time_us + np.rint(starts_N * (1e6 / record.fs_hz)).astype(np.int64)
-    return RunWindows(record.record, starts_N, times_N, channels, filtered_NCT, settings.sampling_rate_hz)
+    return RunWindows(record.record, starts_N, times_N, stretch.specs, blocks, filtered_NCT)
+
+
+def _code_limits(spec: SignalSpec, codes: np.ndarray) -> tuple[int, int]:
+    """Least and greatest code the ADC can give; the format's, where the run itself disproves the header's ADC."""
+    half = -MISSING_CODE[spec.fmt]
+    low, high = 1 - half, half - 1
+    if 0 < spec.adc_resolution < 32:
+        half = 1 << (spec.adc_resolution - 1)
+        adc_low, adc_high = max(low, spec.adc_zero - half), min(high, spec.adc_zero + half - 1)
+        seen = codes[codes != MISSING]
+        if seen.size and adc_low <= seen.min() and seen.max() <= adc_high:
+            return adc_low, adc_high
+    return low, high
 
 
 def _read_span(stretch: Stretch, begin: int, end: int) -> dict[str, np.ndarray]:
