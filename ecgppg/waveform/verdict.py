@@ -3,6 +3,7 @@
 Shapes: N windows, C channels (in the order of `settings.channels`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,7 +55,7 @@ def judge(windows: RunWindows, settings: BuildSettings) -> Verdict:
     return Verdict(**merged)
 
 
-def _judge(windows: RunWindows, channels: list[str], settings: BuildSettings) -> Verdict:
+def _judge(windows: RunWindows, channels: Sequence[str], settings: BuildSettings) -> Verdict:
     quality = assess([windows.blocks[channel] for channel in channels], settings)
     present_C = np.array([channel in channels for channel in settings.channels])
     return Verdict(
