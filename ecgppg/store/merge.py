@@ -10,9 +10,10 @@ import numpy as np
 
 from ecgppg.config.errors import RunError
 from ecgppg.config.schema import SEGMENT_COLUMNS
+from ecgppg.store.audit import first_line
 from ecgppg.store.codec import decode_segment
 from ecgppg.store.content_hash import CONTENT_COLUMNS, ContentHash, labels_hash, segment_digests
-from ecgppg.store.layout import DIGEST_BYTES, blocks, create_signals, read_column, segment_shape, write_column
+from ecgppg.store.layout import DIGEST_BYTES, blocks, create_signals, is_direct, new_file, read_column, write_column
 from ecgppg.store.reader import open_file
 from ecgppg.store.segments import (
     KNOWN_COLUMNS,
@@ -24,7 +25,6 @@ from ecgppg.store.segments import (
     plain,
     take,
 )
-from ecgppg.store.writer import new_file
 
 MAX_OPEN = 64
 ROWS_PER_BLOCK = 4096
@@ -36,22 +36,21 @@ class MergedRows:
     Parameters
     ----------
     sources : sequence of Path
-        Dataset files with the same columns; each is audited once.
-    n_channels : int
-        Channels of the merged file: what shapes its columns where there are no sources.
+        Dataset files; each is audited once.
+    shape_CT : (int, int)
+        Channels and samples of a segment, where there are no sources to ask.
 
     Raises
     ------
     RunError
-        If a segment_id is in more than one row, or the files have different columns.
+        If a segment_id is in more than one row, or the segments differ in shape.
     """
 
-    def __init__(self, sources: Sequence[Path], n_channels: int = 0) -> None:
+    def __init__(self, sources: Sequence[Path], shape_CT: tuple[int, int] = (0, 0)) -> None:
         self.sources = list(sources)
-        self._n_channels = n_channels
         self._open: OrderedDict[int, h5py.File] = OrderedDict()
         self._audited: set[int] = set()
-        self.column_names = self._common_columns()
+        self.shape_CT = self._common_shape(shape_CT)
         keys = {name: self._gather(name) for name in ("subject_id", "record", "start_sample", "segment_id")}
         _refuse_repeats(keys["segment_id"])
         self._order = dataset_order(keys)
@@ -86,17 +85,22 @@ class MergedRows:
 
     def _gather(self, name: str) -> Values:
         if not self.sources:
-            return empty_column(KNOWN_COLUMNS[name], self._n_channels)
+            return empty_column(KNOWN_COLUMNS[name], self.shape_CT[0])
         return concatenate([read_column(self.file(i)["segments"][name]) for i in range(len(self.sources))])
 
-    def _common_columns(self) -> list[str]:
+    def column_names(self) -> list[str]:
+        """Columns that every source has: the waveform's, and labels that are in all."""
         if not self.sources:
             return [column.name for column in SEGMENT_COLUMNS]
-        names = list(self.file(0)["segments"])
-        for i, path in enumerate(self.sources):
-            if set(self.file(i)["segments"]) != set(names):
-                raise RunError(f"merge: {path} has other columns than {self.sources[0]}")
-        return names
+        common = set.intersection(*(set(self.file(i)["segments"]) for i in range(len(self.sources))))
+        return sorted(common)
+
+    def _common_shape(self, shape_CT: tuple[int, int]) -> tuple[int, int]:
+        shapes = [self.file(i)["signals"].shape[1:] for i in range(len(self.sources))]
+        for path, shape in zip(self.sources, shapes, strict=True):
+            if shape != shapes[0]:
+                raise RunError(f"merge: {path} holds segments of shape {shape}, {self.sources[0]} of {shapes[0]}")
+        return shapes[0] if shapes else shape_CT
 
 
 def _refuse_repeats(segment_id: Values) -> None:
@@ -107,20 +111,20 @@ def _refuse_repeats(segment_id: Values) -> None:
 
 
 def merged_columns(sources: Sequence[Path]) -> dict[str, Values]:
-    """Every column of all sources, in the row order that `merge_segments` will write.
+    """Every column that all sources share, in the row order that `merge_segments` will write.
 
     Parameters
     ----------
     sources : sequence of Path
-        Dataset files with the same columns.
+        Dataset files.
 
     Raises
     ------
     RunError
-        If a segment_id is there twice, or the files have different columns.
+        If a segment_id is there twice, or the segments differ in shape.
     """
     with MergedRows(sources) as merged:
-        return {name: merged.column(name) for name in merged.column_names}
+        return {name: merged.column(name) for name in merged.column_names()}
 
 
 def merge_segments(
@@ -142,7 +146,8 @@ def merge_segments(
     attributes : dict
         Root attributes of the merged file.
     extra_columns : dict, optional
-        Columns to add (admissions, labels), one value for each row of `merged_columns(sources)`.
+        All admission and label columns of the merged file, one value for each row of `merged_columns(sources)`;
+        those of the sources go. Where not given, those that every source has stay.
     keep_rows : array of bool, optional
         Which of those rows to write; all where not given.
     keep_digests : bool
@@ -162,28 +167,27 @@ def merge_segments(
     clash = sorted(CONTENT_COLUMNS & set(extra))
     if clash:
         raise RunError(f"merge: {clash[0]} comes from the waveform and is not replaced")
-    shape_CT = segment_shape(dict(attributes))
-    with MergedRows(sources, shape_CT[0]) as merged:
+    n_samples = round(float(attributes["sampling_rate_hz"]) * float(attributes.get("segment_seconds", 0)))
+    with MergedRows(sources, (len(attributes["channel_names"]), n_samples)) as merged:
         if keep_rows is not None and len(keep_rows) != len(merged):
             raise RunError(f"merge: {len(keep_rows)} rows are marked, there are {len(merged)}")
         kept = np.arange(len(merged)) if keep_rows is None else np.flatnonzero(np.asarray(keep_rows, bool))
-        with new_file(path, attributes) as file:
-            content = _copy_signals(merged, kept, file, shape_CT, keep_digests)
+        with new_file(path, attributes, merged.shape_CT) as file:
+            content = _copy_signals(merged, kept, file, keep_digests)
             group = file.create_group("segments")
-            for name in merged.column_names:
-                if name not in extra:
+            for name in merged.column_names():
+                if extra_columns is None or name in CONTENT_COLUMNS:
                     write_column(group, name, take(merged.column(name), kept))
             for name, values in extra.items():
-                write_column(group, name, take(as_column(name, values, len(merged), shape_CT[0]), kept))
+                write_column(group, name, take(as_column(name, values, len(merged), merged.shape_CT[0]), kept))
             file.attrs["content_hash"] = content.finish(file)
             file.attrs["labels_hash"] = labels_hash(file)
     return len(kept)
 
 
-def _copy_signals(
-    merged: MergedRows, kept: np.ndarray, file: h5py.File, shape_CT: tuple[int, int], keep_digests: bool
-) -> ContentHash:
+def _copy_signals(merged: MergedRows, kept: np.ndarray, file: h5py.File, keep_digests: bool) -> ContentHash:
     """Chunks, steps and digests of the kept rows, block by block; the content hash fed with the digests."""
+    shape_CT = merged.shape_CT
     signals = create_signals(file, len(kept), shape_CT)
     digests_out = file.create_dataset("digests", (len(kept), DIGEST_BYTES), "u1") if keep_digests else None
     content = ContentHash()
@@ -195,25 +199,27 @@ def _copy_signals(
         for index in np.unique(sources).tolist():
             places = np.flatnonzero(sources == index)
             source = merged.file(index)
-            if source["signals"].shape[1:] != shape_CT or source["signals"].chunks != (1, *shape_CT):
-                raise RunError(f"merge: {merged.sources[index]} does not hold segments of shape {shape_CT}")
+            if not is_direct(source["signals"]):
+                raise RunError(
+                    f"merge: {merged.sources[index]} is not stored one segment a chunk, shuffled and gzipped"
+                )
             low, high = int(source_rows[places].min()), int(source_rows[places].max()) + 1
             wanted = source_rows[places] - low
             scale[places] = source["scale"][low:high][wanted]
             if "digests" in source:
                 digests[places] = source["digests"][low:high][wanted]
+            has_digests, signals_in = "digests" in source, source["signals"].id
             for place in places.tolist():
-                chunk = _copy_chunk(source["signals"].id, int(source_rows[place]), signals.id, rows.start + place)
-                if "digests" not in source:
-                    digests[place] = segment_digests(decode_segment(chunk, *shape_CT)[None])[0]
+                row = int(source_rows[place])
+                try:
+                    mask, chunk = signals_in.read_direct_chunk((row, 0, 0))
+                    signals.id.write_direct_chunk((rows.start + place, 0, 0), chunk, filter_mask=mask)
+                    if not has_digests:
+                        digests[place] = segment_digests(decode_segment(chunk, *shape_CT)[None])[0]
+                except (OSError, RuntimeError, ValueError) as error:
+                    raise RunError(f"merge: {merged.sources[index]}: row {row}: {first_line(error)}") from None
         file["scale"][rows] = scale
         content.add_digests(digests)
         if digests_out is not None:
             digests_out[rows] = digests
     return content
-
-
-def _copy_chunk(source: h5py.h5d.DatasetID, row: int, target: h5py.h5d.DatasetID, new_row: int) -> bytes:
-    mask, chunk = source.read_direct_chunk((row, 0, 0))
-    target.write_direct_chunk((new_row, 0, 0), chunk, filter_mask=mask)
-    return chunk

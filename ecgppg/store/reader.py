@@ -15,7 +15,7 @@ from ecgppg.config.errors import InputError, RunError
 from ecgppg.store.audit import audit_file, first_line
 from ecgppg.store.codec import decode_planes, unshuffle
 from ecgppg.store.content_hash import ContentHash, segment_digests
-from ecgppg.store.layout import blocks, read_column
+from ecgppg.store.layout import blocks, is_direct, read_column
 from ecgppg.store.segments import KNOWN_COLUMNS, Categories, Values
 
 if TYPE_CHECKING:
@@ -72,10 +72,7 @@ class SegmentDataset:
         self._steps: np.ndarray | None = None
         signals = self._open()["signals"]
         self.shape: tuple[int, int, int] = signals.shape
-        plist = signals.id.get_create_plist()
-        filters = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
-        self._one_a_chunk = signals.chunks == (1, *signals.shape[1:])
-        self._is_direct = self._one_a_chunk and filters == [h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE]
+        self._is_direct = is_direct(signals)
 
     def _open(self) -> h5py.File:
         if self._file is None or self._process != os.getpid():

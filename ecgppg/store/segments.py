@@ -5,13 +5,13 @@ Shapes: N segments, C channels, T samples.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from ecgppg.config.errors import RunError
 from ecgppg.config.schema import CLINICAL_COLUMNS, SEGMENT_COLUMNS, Column
 
-UNKNOWN_CATEGORY = 255
 KNOWN_COLUMNS = {column.name: column for column in (*SEGMENT_COLUMNS, *CLINICAL_COLUMNS)}
 
 
@@ -27,6 +27,7 @@ class Categories:
         At most 255.
     """
 
+    UNKNOWN: ClassVar[int] = 255
     codes: np.ndarray
     names: tuple[str, ...]
 
@@ -131,8 +132,8 @@ def as_column(name: str, values: Values, n_rows: int, n_channels: int) -> Values
     if raw.shape != shape:
         raise RunError(f"segments: column {name} has shape {raw.shape}, not {shape}")
     if isinstance(values, Categories):
-        used = raw[raw != UNKNOWN_CATEGORY]
-        if known or len(values.names) > UNKNOWN_CATEGORY or (used.size and used.max() >= len(values.names)):
+        used = raw[raw != Categories.UNKNOWN]
+        if known or len(values.names) > Categories.UNKNOWN or (used.size and used.max() >= len(values.names)):
             raise RunError(f"segments: categories of column {name} do not fit its {len(values.names)} names")
         return Categories(raw.astype(np.uint8), tuple(values.names))
     if (known and known.dtype == "str") or (known is None and raw.dtype.kind in "OUST"):
@@ -163,10 +164,10 @@ def concatenate(pieces: list[Values]) -> Values:
     names: dict[str, int] = {}
     codes = []
     for piece in grouped:
-        table = np.full(256, UNKNOWN_CATEGORY, np.int64)
+        table = np.full(256, Categories.UNKNOWN, np.int64)
         for i, name in enumerate(piece.names):
             table[i] = names.setdefault(name, len(names))
         codes.append(table[piece.codes])
-    if len(names) > UNKNOWN_CATEGORY:
-        raise RunError(f"a column of categories has {len(names)} names, at most {UNKNOWN_CATEGORY} can be told apart")
+    if len(names) > Categories.UNKNOWN:
+        raise RunError(f"a column of categories has {len(names)} names, at most {Categories.UNKNOWN} can be told apart")
     return Categories(np.concatenate(codes).astype(np.uint8), tuple(names))
