@@ -1,0 +1,88 @@
+"""Random numbers as a pure function of a key: the same for a window whatever batch, worker or run it is drawn in.
+
+A key is mixed from integers (seed, epoch, segment_id, view); draw `i` of stream `s` is the SplitMix64 output at
+counter `i` of that key [1]_. No state, so nothing has to be saved and nothing depends on order.
+
+References
+----------
+.. [1] Steele, Lea, Flood (2014). Fast splittable pseudorandom number generators. OOPSLA.
+"""
+
+import torch
+from torch import Tensor
+
+
+def _signed(value: int) -> int:
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
+_GOLDEN = _signed(0x9E3779B97F4A7C15)
+_MIX_1 = _signed(0xBF58476D1CE4E5B9)
+_MIX_2 = _signed(0x94D049BB133111EB)
+
+
+def _shift_right(x: Tensor, bits: int) -> Tensor:
+    """Logical shift: torch's own keeps the sign of int64."""
+    return (x >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def mix64(x: Tensor) -> Tensor:
+    """SplitMix64's finaliser on int64 bit patterns, element by element; int64 products wrap."""
+    x = (x ^ _shift_right(x, 30)) * _MIX_1
+    x = (x ^ _shift_right(x, 27)) * _MIX_2
+    return x ^ _shift_right(x, 31)
+
+
+def hash_ints(*parts: Tensor | int) -> Tensor:
+    """Chain integers, or tensors of them, into one int64 hash per element.
+
+    Parameters
+    ----------
+    *parts : Tensor (int64) or int
+        Broadcast against each other; their order counts.
+    """
+    tensors = [p if isinstance(p, Tensor) else torch.tensor(p, dtype=torch.int64) for p in parts]
+    device = next((t.device for t in tensors if t.ndim), tensors[0].device)
+    key = torch.zeros((), dtype=torch.int64, device=device)
+    for part in tensors:
+        key = mix64((key ^ part.to(device)) + _GOLDEN)
+    return key
+
+
+class CounterRandom:
+    """Draws for a batch of windows, each from its own key.
+
+    Parameters
+    ----------
+    key_B : Tensor (int64)
+        One key a window, of `hash_ints`.
+    """
+
+    def __init__(self, key_B: Tensor) -> None:
+        self.key_B = key_B
+
+    def bits(self, stream: int, n: int) -> Tensor:
+        """(B, n) int64 of 64 random bits each; another `stream` gives unrelated ones."""
+        start_B1 = hash_ints(self.key_B, stream)[:, None]
+        counter_n = torch.arange(1, n + 1, dtype=torch.int64, device=self.key_B.device)
+        return mix64(start_B1 + counter_n * _GOLDEN)
+
+    def uniform(self, stream: int, n: int, low: float = 0.0, high: float = 1.0) -> Tensor:
+        """(B, n) float32, uniform in [low, high)."""
+        unit = _shift_right(self.bits(stream, n), 40).to(torch.float32) * 2.0**-24
+        return low + (high - low) * unit
+
+    def normal(self, stream: int, n: int) -> Tensor:
+        """(B, n) float32, standard normal in 65,536 equally likely steps: four draws to each 64 bits."""
+        sixteen = self.bits(stream, (n + 3) // 4).view(torch.int16).to(torch.int64) + 32768
+        return _normal_table(self.key_B.device)[sixteen[:, :n]]
+
+
+_TABLES: dict[torch.device, Tensor] = {}
+
+
+def _normal_table(device: torch.device) -> Tensor:
+    if device not in _TABLES:
+        middle = (torch.arange(65536, dtype=torch.float64) + 0.5) / 65536
+        _TABLES[device] = torch.special.ndtri(middle).to(torch.float32).to(device)
+    return _TABLES[device]

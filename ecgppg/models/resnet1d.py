@@ -1,0 +1,102 @@
+"""A residual network over time for a few channels of signal [1]_.
+
+Shapes: B windows, C channels, T samples, H features of a stage, D = embedding_dim.
+
+GroupNorm rather than BatchNorm: statistics of a batch let a contrastive loss recognise a window by its neighbours, and
+make an embedding depend on what it is computed beside.
+
+References
+----------
+.. [1] He, Zhang, Ren, Sun (2016). Identity mappings in deep residual networks. ECCV.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+STEM_KERNEL, STEM_STRIDE = 15, 4
+BLOCK_KERNEL = 5
+BLOCKS_PER_STAGE = 2
+
+
+class ResNet1d(nn.Module):
+    """Windows to embeddings.
+
+    Parameters
+    ----------
+    n_channels : int
+        Channels of a window.
+    hidden_dims : sequence of int
+        Features of each stage; every stage halves the time axis, after a stem that quarters it.
+    embedding_dim : int
+        Length of an embedding.
+    """
+
+    def __init__(self, n_channels: int, hidden_dims: Sequence[int], embedding_dim: int) -> None:
+        super().__init__()
+        first = hidden_dims[0]
+        self.stem = nn.Conv1d(n_channels, first, STEM_KERNEL, stride=STEM_STRIDE, padding=STEM_KERNEL // 2)
+        # Which channels are there, as an offset of the stem: zeros alone could be a flat line.
+        self.presence = nn.Linear(n_channels, first, bias=False)
+        widths = [first, *hidden_dims]
+        blocks: list[nn.Module] = []
+        for before, width in zip(widths, hidden_dims, strict=False):
+            blocks.append(ResidualBlock(before, width, stride=2))
+            blocks.extend(ResidualBlock(width, width, stride=1) for _ in range(BLOCKS_PER_STAGE - 1))
+        self.blocks = nn.Sequential(*blocks)
+        self.norm = group_norm(hidden_dims[-1])
+        self.linear = nn.Linear(2 * hidden_dims[-1], embedding_dim)
+
+    def forward(self, z_BCT: Tensor, present_BC: Tensor) -> Tensor:
+        """Embed windows of any length.
+
+        Parameters
+        ----------
+        z_BCT : Tensor
+            Normalised windows; an absent channel is zeros.
+        present_BC : Tensor
+            1 where a channel is present, else 0.
+
+        Returns
+        -------
+        Tensor
+            (B, D), not normalised.
+        """
+        h_BHT = self.stem(z_BCT) + self.presence(present_BC)[..., None]
+        h_BHT = torch.relu(self.norm(self.blocks(h_BHT)))
+        return self.linear(_pool(h_BHT))
+
+
+def _pool(h_BHT: Tensor) -> Tensor:
+    """Mean and standard deviation over time: what there is, and how much it varies, as an irregular rhythm does."""
+    h_BHT = h_BHT.float()
+    mean_BH = h_BHT.mean(-1)
+    variance_BH = (h_BHT - mean_BH[..., None]).square().mean(-1)
+    return torch.cat([mean_BH, (variance_BH + 1e-5).sqrt()], dim=1)
+
+
+class ResidualBlock(nn.Module):
+    """Norm, ReLU, convolution, twice, beside an identity or a 1x1 projection of the averaged input."""
+
+    def __init__(self, before: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.norm_1, self.norm_2 = group_norm(before), group_norm(width)
+        self.conv_1 = nn.Conv1d(before, width, BLOCK_KERNEL, stride, BLOCK_KERNEL // 2, bias=False)
+        self.conv_2 = nn.Conv1d(width, width, BLOCK_KERNEL, 1, BLOCK_KERNEL // 2, bias=False)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride > 1 or before != width:
+            self.shortcut = nn.Sequential(
+                nn.AvgPool1d(stride, stride, ceil_mode=True), nn.Conv1d(before, width, 1, bias=False)
+            )
+
+    def forward(self, h_BHT: Tensor) -> Tensor:
+        """(B, before, T) to (B, width, ceil(T / stride))."""
+        inner = self.conv_1(torch.relu(self.norm_1(h_BHT)))
+        return self.shortcut(h_BHT) + self.conv_2(torch.relu(self.norm_2(inner)))
+
+
+def group_norm(width: int) -> nn.GroupNorm:
+    """GroupNorm with up to eight groups, whatever divides the width."""
+    return nn.GroupNorm(math.gcd(8, width), width)

@@ -1,0 +1,150 @@
+"""Random views and the generator below them: pure functions of their keys."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from ecgppg.data.augment import Augmentation
+from ecgppg.data.counter_rng import CounterRandom, hash_ints, mix64
+from ecgppg.data.normalise import LIMIT, robust_zscore
+
+MASK = (1 << 64) - 1
+
+
+def splitmix_finaliser(x: int) -> int:
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & MASK
+    return x ^ (x >> 31)
+
+
+def windows(n: int = 12) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    x_BCT = torch.randn(n, 2, 1250, generator=generator)
+    x_BCT[2, 1] = 0
+    z_BCT, present_BC = robust_zscore(x_BCT)
+    return z_BCT, present_BC, torch.randint(0, 2**62, (n,), generator=generator)
+
+
+def test_mix64_is_splitmix64_in_whole_numbers() -> None:
+    values = [0, 1, 2**63 - 1, 0x123456789ABCDEF0]
+    ours = mix64(torch.tensor(values, dtype=torch.int64)).tolist()
+    assert [v & MASK for v in ours] == [splitmix_finaliser(v) for v in values]
+
+
+def test_draws_follow_their_distributions() -> None:
+    random = CounterRandom(hash_ints(torch.arange(50), 7))
+    uniform, normal = random.uniform(1, 4001), random.normal(2, 4001)
+    assert uniform.shape == normal.shape == (50, 4001)
+    assert uniform.min() >= 0
+    assert uniform.max() < 1
+    assert abs(uniform.mean() - 0.5) < 0.003
+    assert abs(uniform.var() - 1 / 12) < 0.001
+    assert abs(normal.mean()) < 0.01
+    assert abs(normal.std() - 1) < 0.01
+    assert abs((normal.abs() > 1.959964).float().mean() - 0.05) < 0.003
+    correlation = np.corrcoef(normal.numpy())
+    assert np.abs(correlation - np.eye(50)).max() < 0.08
+
+
+def test_order_of_key_parts_counts() -> None:
+    keys = {int(hash_ints(a, b)) for a in range(20) for b in range(20)}
+    assert len(keys) == 400
+
+
+@pytest.mark.parametrize("crop", [1000, 911])
+def test_a_view_does_not_depend_on_the_batch_it_is_made_in(crop: int) -> None:
+    z_BCT, present_BC, id_B = windows()
+    augmentation = Augmentation(crop, 125.0)
+    together = augmentation.view(z_BCT, present_BC, id_B, seed=1, epoch=4, view=1)
+    order = torch.tensor([5, 2, 9])
+    some = augmentation.view(z_BCT[order], present_BC[order], id_B[order], seed=1, epoch=4, view=1)
+    assert torch.equal(some, together[order])
+    for i in range(len(z_BCT)):
+        one = slice(i, i + 1)
+        alone = augmentation.view(z_BCT[one], present_BC[one], id_B[one], seed=1, epoch=4, view=1)
+        assert torch.equal(alone, together[one])
+
+
+@pytest.mark.parametrize("change", [{"seed": 2}, {"epoch": 5}, {"view": 0}])
+def test_every_part_of_the_key_changes_the_view(change: dict[str, int]) -> None:
+    z_BCT, present_BC, id_B = windows()
+    augmentation, key = Augmentation(1000, 125.0), {"seed": 1, "epoch": 4, "view": 1}
+    before = augmentation.view(z_BCT, present_BC, id_B, **key)
+    after = augmentation.view(z_BCT, present_BC, id_B, **(key | change))
+    changed = (before != after).any(-1)
+    assert changed[present_BC > 0].all()
+
+
+def test_a_view_is_finite_and_an_absent_channel_stays_silent() -> None:
+    z_BCT, present_BC, id_B = windows()
+    view = Augmentation(1000, 125.0).view(z_BCT, present_BC, id_B, seed=0, epoch=0, view=0)
+    assert view.shape == (12, 2, 1000)
+    assert torch.isfinite(view).all()
+    assert (view[2, 1] == 0).all()
+    assert (view[2, 0] != 0).any()
+
+
+def test_without_distortion_both_channels_are_cut_at_one_place_and_time_is_not_stretched() -> None:
+    ramp_T = torch.arange(1250, dtype=torch.float32)
+    z_BCT = torch.stack([ramp_T, ramp_T]).expand(40, 2, -1)
+    plain = Augmentation(1000, 125.0, 1.0, 0.0, 0.0, 0.0, 0.0)
+    view = plain.view(z_BCT, torch.ones(40, 2), torch.arange(40), seed=0, epoch=0, view=0)
+    start_B = view[:, 0, 0].round()
+    assert start_B.min() >= 0
+    assert start_B.max() <= 250
+    assert len(start_B.unique()) > 25
+    expected = start_B[:, None] + torch.arange(1000)
+    torch.testing.assert_close(view, expected[:, None].expand(-1, 2, -1), atol=1e-3, rtol=0)
+
+
+def test_each_distortion_keeps_to_its_limit() -> None:
+    ones_BCT, present_BC, id_B = torch.ones(200, 2, 1000), torch.ones(200, 2), torch.arange(200)
+    key = {"seed": 0, "epoch": 0, "view": 0}
+    masked = Augmentation(1000, 125.0, 1.0, 0.0, 0.0, 0.0, 0.15).view(ones_BCT, present_BC, id_B, **key)
+    blank_BC = (masked == 0).float().mean(-1)
+    assert blank_BC.max() <= 0.15
+    assert blank_BC.mean() > 0.05
+    assert (torch.diff((masked == 0).int(), dim=-1) == 1).sum(-1).max() <= 1
+    scaled = Augmentation(1000, 125.0, 1.5, 0.0, 0.0, 0.0, 0.0).view(ones_BCT, present_BC, id_B, **key)
+    assert scaled.min() >= 1 / 1.5 - 1e-5
+    assert scaled.max() <= 1.5 + 1e-5
+    wander = Augmentation(1000, 125.0, 1.0, 0.0, 0.3, 0.0, 0.0).view(ones_BCT, present_BC, id_B, **key) - 1
+    assert wander.abs().max() <= 0.9 + 1e-5
+    power_F = torch.fft.rfft(wander * torch.hann_window(1000)).abs().square().mean((0, 1))
+    assert power_F[: math.ceil(1.0 * 8)].sum() / power_F.sum() > 0.99
+
+
+def test_spectral_jitter_changes_bands_by_about_its_size() -> None:
+    generator = torch.Generator().manual_seed(0)
+    z_BCT = torch.randn(64, 2, 1000, generator=generator)
+    jittered = Augmentation(1000, 125.0, 1.0, 0.0, 0.0, 0.2, 0.0).view(
+        z_BCT, torch.ones(64, 2), torch.arange(64), seed=0, epoch=0, view=0
+    )
+    log_gain = (torch.fft.rfft(jittered).abs() / torch.fft.rfft(z_BCT).abs())[..., 1:-1].log()
+    assert abs(log_gain.mean()) < 0.05
+    assert 0.12 < log_gain.std() < 0.25
+
+
+def test_robust_zscore_gives_noise_unit_variance_and_resists_an_artefact() -> None:
+    generator = torch.Generator().manual_seed(1)
+    x_BCT = 0.2 * torch.randn(8, 2, 1250, generator=generator) + 5
+    z_BCT, present_BC = robust_zscore(x_BCT)
+    assert present_BC.all()
+    assert ((z_BCT.std(-1) - 1).abs() < 0.1).all()
+    spiked_BCT = x_BCT.clone()
+    spiked_BCT[:, 0, 100:110] += 1000
+    y_BCT, _ = robust_zscore(spiked_BCT)
+    assert y_BCT.max() == LIMIT
+    assert (y_BCT[:, 0, 200:] - z_BCT[:, 0, 200:]).abs().max() < 0.3
+    torch.testing.assert_close(robust_zscore(3 * x_BCT)[0], z_BCT, atol=1e-4, rtol=1e-4)
+
+
+def test_robust_zscore_of_absent_and_constant_channels_is_zero_and_marked() -> None:
+    x_BCT = torch.zeros(2, 2, 100)
+    x_BCT[0, 0], x_BCT[1, 1] = torch.arange(100.0), 3.0
+    z_BCT, present_BC = robust_zscore(x_BCT)
+    assert present_BC.tolist() == [[1, 0], [0, 0]]
+    assert (z_BCT[0, 1] == 0).all()
+    assert (z_BCT[1] == 0).all()
