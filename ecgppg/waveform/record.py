@@ -18,6 +18,10 @@ FS_TOLERANCE = 1e-6
 """Relative difference of two sampling rates that are taken for the same."""
 
 
+MIN_CHANNEL_FS_HZ = 25.0
+"""Slower signals are numerics or trends, whatever their name."""
+
+
 @dataclass(frozen=True)
 class Piece:
     """Part of one segment: frames [first, first + n) of it stand at frame `start` of the record."""
@@ -139,11 +143,13 @@ def _pieces(
         problems["missing_file"] += 1
     if any(frames is not None and frames < n for frames in held.values()):
         problems["short_file"] += 1
-    names = [signal.name if signal.file_name != GAP else "" for signal in segment.signals]
-    if any(channel not in pick_channels(names, channels) for channel in required):
+    named = [s.name if s.file_name != GAP else "" for s in segment.signals]
+    fast = [s.name if segment.fs_hz * s.samples_per_frame >= MIN_CHANNEL_FS_HZ else "" for s in segment.signals]
+    readable = [name if held.get(s.file_name) else "" for name, s in zip(fast, segment.signals, strict=True)]
+    if not _serves(required, named):
         problems["no_required_channels"] += 1
-        return
-    readable = [name if held.get(s.file_name) else "" for name, s in zip(names, segment.signals, strict=True)]
+    elif not _serves(required, fast):
+        problems["other_rate"] += 1
     picked = pick_channels(readable, channels)
     ends = {channel: min(held[segment.signals[s].file_name] or 0, n) for channel, s in picked.items()}
     first = 0
@@ -152,6 +158,11 @@ def _pieces(
         if end > first and all(channel in here for channel in required):
             yield Piece(segment, start + first, first, end - first, here)
         first = end
+
+
+def _serves(required: Sequence[str], sig_names: Sequence[str]) -> bool:
+    """Whether every required channel is among the signals."""
+    return len(pick_channels(sig_names, required)) == len(required)
 
 
 def _stretches(record: str, pieces: list[Piece]) -> Iterator[Stretch]:

@@ -5,13 +5,14 @@ Shapes: N windows, C channels (in the order of `settings.channels`), T samples o
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
 from ecgppg.config.build import BuildSettings
 from ecgppg.config.schema import UNKNOWN_TIME_US
 from ecgppg.waveform.codes import MISSING, MISSING_CODE
-from ecgppg.waveform.filters import resample, zero_phase
+from ecgppg.waveform.filters import MAX_RATIO_DENOMINATOR, resample, zero_phase
 from ecgppg.waveform.header import SignalSpec
 from ecgppg.waveform.plan import Run, frames_per_window, window_starts
 from ecgppg.waveform.quality import ChannelBlock
@@ -74,7 +75,9 @@ def read_run(record: RecordPlan, run: Run, settings: BuildSettings) -> RunWindow
             continue
         spec, codes = stretch.specs[channel], span[channel]
         fs_hz = record.fs_hz * spec.samples_per_frame
-        offsets_T = np.rint(offsets_N * (settings.sampling_rate_hz / record.fs_hz)).astype(np.int64)
+        # Windows are placed by the ratio that `resample` really applies, so that its rounding never adds up.
+        ratio = float(Fraction(settings.sampling_rate_hz / fs_hz).limit_denominator(MAX_RATIO_DENOMINATOR))
+        offsets_T = np.rint(offsets_N * spec.samples_per_frame * ratio).astype(np.int64)
         raw = resample(to_physical(codes, spec), fs_hz, settings.sampling_rate_hz)
         low_hz, high_hz = settings.ecg_band_hz if channel == "ECG" else settings.ppg_band_hz
         filtered = zero_phase(raw, low_hz, high_hz, settings.sampling_rate_hz)
