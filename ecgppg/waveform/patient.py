@@ -123,7 +123,7 @@ def _open_records(root: Path, records: Sequence[str], settings: BuildSettings) -
     """Plans of the records that can be opened, in the order of their names, and the counts of what cannot be read."""
     plans = []
     counts = Counter(records=len(records))
-    for name in sorted(records):
+    for name in sorted(set(records)):
         try:
             record = open_record(root, name, settings.channels, settings.required_channels)
         except DamagedRecord as damage:

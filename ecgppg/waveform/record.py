@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from ecgppg.config.errors import DamagedRecord
 from ecgppg.waveform.channels import pick_channels
-from ecgppg.waveform.header import GAP, Header, SignalSpec, path_inside, read_header
+from ecgppg.waveform.header import GAP, Header, SignalSpec, read_header
 from ecgppg.waveform.reader import frames_by_file, n_frames
 
 FS_TOLERANCE = 1e-6
@@ -88,7 +88,10 @@ def open_record(root: Path, record: str, channels: Sequence[str], required: Sequ
         If the record's own header cannot be read; a damaged segment is a count in `problems`.
     """
     path = PurePosixPath(record)
-    folder = path_inside(root, str(path.parent)) if len(path.parts) > 1 else root
+    # Folders may be links, as a tree spread over several disks has them; a name that climbs may not.
+    if path.is_absolute() or ".." in path.parts or "\0" in record:
+        raise DamagedRecord("path_outside_folder", root, f"record {record!r}")
+    folder = root / path.parent
     header = read_header(folder, path.name)
     problems: Counter[str] = Counter()
     pieces: list[Piece] = []

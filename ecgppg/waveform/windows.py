@@ -90,7 +90,8 @@ def read_run(record: RecordPlan, run: Run, settings: BuildSettings) -> RunWindow
             filtered_NT=_cut(filtered, offsets_T, settings.n_samples),
             calibrated=spec.calibrated,
         )
-        filtered_NCT[:, c] = np.nan_to_num(blocks[channel].filtered_NT)
+        filtered_NCT[:, c] = blocks[channel].filtered_NT
+    filtered_NCT[np.isnan(filtered_NCT)] = 0.0
     times_N = np.full(run.n, UNKNOWN_TIME_US, dtype=np.int64)
     if record.start_time_us != UNKNOWN_TIME_US:
         times_N = record.start_time_us + np.rint(starts_N * (1e6 / record.fs_hz)).astype(np.int64)
@@ -104,8 +105,7 @@ def _code_limits(spec: SignalSpec, codes: np.ndarray) -> tuple[int, int]:
     if 0 < spec.adc_resolution < 32:
         half = 1 << (spec.adc_resolution - 1)
         adc_low, adc_high = max(low, spec.adc_zero - half), min(high, spec.adc_zero + half - 1)
-        seen = codes[codes != MISSING]
-        if seen.size and adc_low <= seen.min() and seen.max() <= adc_high:
+        if codes.max() <= adc_high and codes.min(where=codes != MISSING, initial=adc_high) >= adc_low:
             return adc_low, adc_high
     return low, high
 
@@ -131,4 +131,4 @@ def _cut(x: np.ndarray, starts_N: np.ndarray, n: int) -> np.ndarray:
     lacking = int(starts_N[-1]) + n - len(x)
     if lacking > 0:
         x = np.concatenate([x, np.repeat(x[-1:], lacking)])
-    return np.lib.stride_tricks.sliding_window_view(x, n)[starts_N]
+    return x[starts_N[:, None] + np.arange(n)]
