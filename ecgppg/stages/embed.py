@@ -1,0 +1,89 @@
+"""The stage that embeds every window of every split with the trained encoder."""
+
+import logging
+from typing import Any
+
+import numpy as np
+
+from ecgppg.config.errors import InputError
+from ecgppg.config.schema import SPLITS, OutputLayout
+from ecgppg.config.settings import Settings
+from ecgppg.core.files import read_completion, sha256_file, write_completion
+from ecgppg.core.runlog import progress
+from ecgppg.data.dataset import BatchLoader, SplitWindows
+from ecgppg.data.sampler import ordered_batches
+from ecgppg.stages.split import read_splits
+from ecgppg.stages.train import windows_of
+from ecgppg.store.embeddings import Embeddings, write_embeddings
+from ecgppg.training.device import choose_device, deterministic
+from ecgppg.training.export import WEIGHTS, PretrainedEncoder, read_encoder
+
+BATCH_SIZE = 256
+_log = logging.getLogger("ecgppg.embed")
+
+
+def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
+    """Write embeddings.npz and one file a split, unless they are there and of this encoder and dataset.
+
+    Windows go in whole and unaugmented, in float32; the weights are those of encoder/, chosen when it was written.
+
+    Returns
+    -------
+    dict
+        `windows`, `embedding_dim`, windows per split, and `done_before`.
+
+    Raises
+    ------
+    InputError
+        If there is no encoder, or it was made for other channels or another rate than the dataset's.
+    """
+    encoder = read_encoder(layout.encoder, choose_device(settings.device))
+    windows = windows_of(layout, *SPLITS)
+    _refuse_other_input(encoder, windows, layout)
+    content = {
+        "encoder_sha256": sha256_file(layout.encoder / WEIGHTS),
+        "dataset": windows.source.attributes.get("content_hash", ""),
+        "windows": windows.fingerprint(),
+    }
+    artefacts = {name: layout.embeddings_of(name) for name in SPLITS} | {"all": layout.embeddings}
+    records = {name: read_completion(path) for name, path in artefacts.items()}
+    split_N = _split_of(windows, layout)
+    counts = {name: int((split_N == name).sum()) for name in SPLITS}
+    dimension = encoder.description["encoder"]["embedding_dim"]
+    summary = {"windows": len(windows), "embedding_dim": dimension, **counts}
+    if all(record is not None and record["content"] == content for record in records.values()):
+        return {**summary, "done_before": True}
+    embedding_ND = _embed(encoder, windows, settings.loader_workers)
+    for name, path in artefacts.items():
+        chosen = np.ones(len(windows), bool) if name == "all" else split_N == name
+        rows = Embeddings(
+            embedding_ND[chosen], windows.segment_id_N[chosen], windows.subject_id_N[chosen], split_N[chosen]
+        )
+        write_embeddings(path, rows)
+        write_completion(path, content, len(rows), epoch=encoder.description["weights"]["epoch"])
+    _log.info("embeddings: %d windows of %d numbers", len(windows), dimension)
+    return {**summary, "done_before": False}
+
+
+def _embed(encoder: PretrainedEncoder, windows: SplitWindows, workers: int) -> np.ndarray:
+    embedding_ND = np.empty((len(windows), encoder.description["encoder"]["embedding_dim"]), np.float32)
+    plan = ordered_batches(len(windows), BATCH_SIZE)
+    with deterministic(), progress("embedding", len(windows), "segments") as bar:
+        for positions, batch in zip(plan, BatchLoader(windows, workers).batches(plan), strict=True):
+            embedding_ND[positions] = encoder.embed(batch.x_BCT.numpy(), BATCH_SIZE)
+            bar.advance(len(positions))
+    return embedding_ND
+
+
+def _split_of(windows: SplitWindows, layout: OutputLayout) -> np.ndarray:
+    splits = read_splits(layout.splits).set_index("subject_id")["split"]
+    return splits.reindex(windows.subject_id_N).to_numpy("U5")
+
+
+def _refuse_other_input(encoder: PretrainedEncoder, windows: SplitWindows, layout: OutputLayout) -> None:
+    wanted, attributes = encoder.description["input"], windows.source.attributes
+    for key, name in (("channels", "channel_names"), ("sampling_rate_hz", "sampling_rate_hz")):
+        if wanted[key] != attributes[name]:
+            raise InputError(
+                f"{layout.encoder}: the encoder takes {key} {wanted[key]}, {layout.dataset.name} has {attributes[name]}"
+            )

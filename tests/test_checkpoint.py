@@ -1,0 +1,212 @@
+"""Resume is an equation: the first k steps and the rest are all, bit for bit; what does not belong is refused."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from ecgppg.config.errors import RefusedError, Terminated
+from ecgppg.config.schema import OutputLayout
+from ecgppg.config.settings import Settings
+from ecgppg.stages import train as train_stage
+from ecgppg.training.checkpoint import load_checkpoint
+from ecgppg.training.monitor import read_metrics
+from ecgppg.training.step import ContrastiveStep
+from tests.small_dataset import small_settings, write_small_dataset
+
+TIMED = {"segments_per_s"}
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> OutputLayout:
+    torch.set_num_threads(1)
+    layout = OutputLayout(tmp_path / "run")
+    write_small_dataset(layout)
+    return layout
+
+
+def copy_of(layout: OutputLayout, name: str) -> OutputLayout:
+    other = OutputLayout(layout.root.parent / name)
+    other.root.mkdir()
+    for path in (layout.dataset, layout.splits):
+        os.link(path, other.root / path.name)
+    return other
+
+
+def weights_of(path: Path) -> dict[str, torch.Tensor]:
+    return load_checkpoint(path).model
+
+
+def assert_same(a: OutputLayout, b: OutputLayout) -> None:
+    old, new = load_checkpoint(a.latest_checkpoint), load_checkpoint(b.latest_checkpoint)
+    assert old.state == new.state
+    assert all(torch.equal(old.model[name], new.model[name]) for name in old.model)
+    assert (a.encoder / "encoder.safetensors").read_bytes() == (b.encoder / "encoder.safetensors").read_bytes()
+    rows = [[{k: v for k, v in r.items() if k not in TIMED} for r in read_metrics(o.metrics)] for o in (a, b)]
+    assert rows[0] == rows[1]
+
+
+def after_steps(monkeypatch: pytest.MonkeyPatch, k: int, action: Callable[[], None]) -> None:
+    """Run `action` inside the k-th step from now, before the weights are updated."""
+    original, seen = ContrastiveStep.train, [0]
+
+    def train(self: ContrastiveStep, *args: object) -> object:
+        seen[0] += 1
+        if seen[0] == k:
+            action()
+        return original(self, *args)
+
+    monkeypatch.setattr(ContrastiveStep, "train", train)
+
+
+@pytest.mark.parametrize(("k", "number"), [(1, 15), (3, 2), (4, 15), (6, 15)])
+def test_interrupted_in_any_step_and_continued_equals_uninterrupted(
+    layout: OutputLayout, monkeypatch: pytest.MonkeyPatch, k: int, number: int
+) -> None:
+    settings = small_settings()
+    whole = copy_of(layout, "whole")
+    train_stage.run(settings, whole)
+    with monkeypatch.context() as patch:
+        after_steps(patch, k, lambda: os.kill(os.getpid(), number))
+        with pytest.raises(Terminated if number == signal.SIGTERM else KeyboardInterrupt):
+            train_stage.run(settings, layout)
+    assert load_checkpoint(layout.latest_checkpoint).state.step == k
+    summary = train_stage.run(settings, layout)
+    assert summary["epochs"] == 2
+    assert_same(layout, whole)
+
+
+def test_killed_between_row_and_checkpoint_counts_the_epoch_once(layout: OutputLayout) -> None:
+    whole = copy_of(layout, "whole")
+    settings = small_settings(num_epochs=3)
+    train_stage.run(settings, whole)
+    train_stage.run(small_settings(num_epochs=3), layout)
+    os.replace(layout.checkpoint(2), layout.latest_checkpoint)
+    for path in layout.encoder.iterdir():
+        path.unlink()
+    train_stage.run(settings, layout)
+    assert [row["epoch"] for row in read_metrics(layout.metrics)] == [1, 2, 3]
+    assert_same(layout, whole)
+
+
+def test_failure_inside_a_step_saves_no_half_step(layout: OutputLayout, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise OSError("disk gone")
+
+    after_steps(monkeypatch, 2, fail)
+    with pytest.raises(OSError, match="disk gone"):
+        train_stage.run(small_settings(), layout)
+    assert not layout.latest_checkpoint.exists()
+
+
+@pytest.mark.slow
+def test_workers_change_nothing(layout: OutputLayout) -> None:
+    other = copy_of(layout, "workers")
+    train_stage.run(small_settings(num_epochs=1), layout)
+    train_stage.run(small_settings(num_epochs=1, loader_workers=2), other)
+    assert_same(layout, other)
+
+
+def test_kept_checkpoints_follow_checkpoint_every(layout: OutputLayout) -> None:
+    train_stage.run(small_settings(num_epochs=3, checkpoint_every=2), layout)
+    assert sorted(p.name for p in layout.root.glob("*.pth")) == ["checkpoint_epoch_2.pth", "latest_checkpoint.pth"]
+    assert load_checkpoint(layout.checkpoint(2)).state.epoch == 2
+
+
+def test_done_is_done_and_raised_num_epochs_continues(layout: OutputLayout) -> None:
+    train_stage.run(small_settings(), layout)
+    first = weights_of(layout.latest_checkpoint)
+    assert train_stage.run(small_settings(), layout)["done_before"]
+    assert train_stage.run(small_settings(num_epochs=1), layout)["done_before"]
+    more = train_stage.run(small_settings(num_epochs=4), layout)
+    assert more["epochs"] == 4
+    assert not more["done_before"]
+    state = load_checkpoint(layout.latest_checkpoint).state
+    assert (state.extended_at, state.planned_epochs) == (state.step // 2, 4)
+    assert [row["epoch"] for row in read_metrics(layout.metrics)] == [1, 2, 3, 4]
+    assert any(not torch.equal(first[n], w) for n, w in weights_of(layout.latest_checkpoint).items())
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"hidden_dims": [8, 24]}, r"hidden_dims: \[8, 16\] -> \[8, 24\]"),
+        ({"temperature": 0.5}, "temperature: 0.1 -> 0.5"),
+        ({"seed": 7}, "seed: 42 -> 7"),
+    ],
+)
+@pytest.mark.parametrize("finished", [True, False])
+def test_another_architecture_or_objective_is_refused(
+    layout: OutputLayout, change: dict[str, object], named: str, finished: bool
+) -> None:
+    train_stage.run(small_settings(num_epochs=1), layout)
+    if not finished:
+        (layout.encoder / "encoder.safetensors").unlink()
+    before = layout.latest_checkpoint.read_bytes()
+    with pytest.raises(RefusedError, match=named):
+        train_stage.run(small_settings(num_epochs=1, **change), layout)
+    assert layout.latest_checkpoint.read_bytes() == before
+
+
+def test_execution_settings_may_change(layout: OutputLayout) -> None:
+    train_stage.run(small_settings(num_epochs=1), layout)
+    assert train_stage.run(small_settings(num_epochs=1, num_workers=7, checkpoint_every=9), layout)["done_before"]
+
+
+def test_another_dataset_is_refused(layout: OutputLayout) -> None:
+    train_stage.run(small_settings(num_epochs=1), layout)
+    write_small_dataset(layout, seed=5)
+    with pytest.raises(RefusedError, match="dataset: "):
+        train_stage.run(small_settings(num_epochs=2), layout)
+
+
+def test_other_splits_are_refused(layout: OutputLayout) -> None:
+    train_stage.run(small_settings(num_epochs=1), layout)
+    splits = pd.read_parquet(layout.splits)
+    splits.replace({"split": {"test": "train"}}).to_parquet(layout.splits, index=False)
+    with pytest.raises(RefusedError, match="train_windows"):
+        train_stage.run(small_settings(num_epochs=2), layout)
+
+
+def unfinished(layout: OutputLayout) -> Settings:
+    train_stage.run(small_settings(), layout)
+    return small_settings(num_epochs=3)
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a checkpoint", None])
+def test_a_damaged_checkpoint_is_refused_and_the_newest_good_one_named(
+    layout: OutputLayout, damage: bytes | None
+) -> None:
+    settings = unfinished(layout)
+    content = layout.latest_checkpoint.read_bytes()
+    layout.latest_checkpoint.write_bytes(content[: len(content) // 2] if damage is None else damage)
+    layout.checkpoint(2).write_bytes(b"damaged too")
+    with pytest.raises(RefusedError, match=r"latest_checkpoint.pth: truncated.*newest good .*checkpoint_epoch_1.pth"):
+        train_stage.run(settings, layout)
+
+
+def test_a_checkpoint_of_another_program_is_refused_without_running_its_code(layout: OutputLayout) -> None:
+    settings = unfinished(layout)
+    torch.save({"model": torch.zeros(1)}, layout.latest_checkpoint)
+    with pytest.raises(RefusedError, match="not a checkpoint of this program"):
+        train_stage.run(settings, layout)
+
+    class Payload:
+        def __reduce__(self) -> tuple[object, ...]:
+            return os.mkdir, (str(layout.root / "ran"),)
+
+    torch.save({"format": Payload()}, layout.latest_checkpoint)
+    with pytest.raises(RefusedError):
+        train_stage.run(settings, layout)
+    assert not (layout.root / "ran").exists()
+
+
+def test_without_latest_the_newest_kept_one_is_continued(layout: OutputLayout) -> None:
+    settings = unfinished(layout)
+    layout.latest_checkpoint.unlink()
+    assert train_stage.run(settings, layout)["epochs"] == 3
+    assert [row["epoch"] for row in read_metrics(layout.metrics)] == [1, 2, 3]
