@@ -1,0 +1,81 @@
+"""How many patients and admissions each definition names, and what of it may be shown."""
+
+import numpy as np
+import pandas as pd
+
+from ecgppg.clinical.code_lists import Definitions
+from ecgppg.clinical.icd import matches
+from ecgppg.clinical.tables import ClinicalTables
+
+
+def count_definitions(
+    tables: ClinicalTables, definitions: Definitions, subject_ids: np.ndarray | None = None
+) -> pd.DataFrame:
+    """Patients and admissions of each label.
+
+    Parameters
+    ----------
+    tables : ClinicalTables
+    definitions : Definitions
+    subject_ids : ndarray of int, optional
+        Count these patients only.
+
+    Returns
+    -------
+    DataFrame
+        label, meaning, n_patients, n_admissions (any position), n_patients_primary, n_admissions_primary (first
+        position). The first row, `all`, holds everyone with a diagnosis.
+    """
+    diagnoses = tables.diagnoses_icd
+    if subject_ids is not None:
+        diagnoses = diagnoses[diagnoses["subject_id"].isin(subject_ids)]
+    primary = (diagnoses["seq_num"] == 1).to_numpy()
+    rows = [_count("all", "every admission with a diagnosis", diagnoses, np.ones(len(diagnoses), bool), primary)]
+    for name, group in definitions.labels.items():
+        rows.append(_count(name, group.meaning, diagnoses, matches(diagnoses["icd9_code"], group.codes), primary))
+    return pd.DataFrame(rows)
+
+
+def _count(label: str, meaning: str, diagnoses: pd.DataFrame, named: np.ndarray, primary: np.ndarray) -> dict:
+    any_position, first_position = diagnoses[named], diagnoses[named & primary]
+    return {
+        "label": label,
+        "meaning": meaning,
+        "n_patients": any_position["subject_id"].nunique(),
+        "n_admissions": any_position["hadm_id"].nunique(),
+        "n_patients_primary": first_position["subject_id"].nunique(),
+        "n_admissions_primary": first_position["hadm_id"].nunique(),
+    }
+
+
+def count_history(tables: ClinicalTables) -> dict[str, int]:
+    """How much past and future the tables hold: without them `_before` and `_after` are unknown.
+
+    Returns
+    -------
+    dict
+        n_patients (admitted), n_patients_readmitted (of more than one admission), n_admissions,
+        n_admissions_with_earlier (as many have a later one), n_admissions_without_diagnoses.
+    """
+    admissions = tables.admissions
+    per_patient = admissions.groupby("subject_id").size()
+    return {
+        "n_patients": len(per_patient),
+        "n_patients_readmitted": int((per_patient > 1).sum()),
+        "n_admissions": len(admissions),
+        "n_admissions_with_earlier": int((per_patient - 1).sum()),
+        "n_admissions_without_diagnoses": int((~admissions["hadm_id"].isin(tables.diagnoses_icd["hadm_id"])).sum()),
+    }
+
+
+def hide_small_cells(counts: pd.DataFrame, min_cell_patients: int) -> pd.DataFrame:
+    """`count_definitions` fit for people: counts of fewer than `min_cell_patients` patients (but not 0) are missing.
+
+    A number of admissions goes with its number of patients, which it would bound.
+    """
+    shown = counts.copy()
+    for position in ("", "_primary"):
+        small = counts[f"n_patients{position}"].between(1, min_cell_patients - 1)
+        for what in ("n_patients", "n_admissions"):
+            shown[what + position] = counts[what + position].astype("Int64").mask(small)
+    return shown

@@ -1,0 +1,69 @@
+"""Age and sex of patients; nobody is reported older than 90."""
+
+import numpy as np
+import pandas as pd
+
+from ecgppg.clinical.tables import ClinicalTables
+from ecgppg.clinical.times import DAYS_PER_YEAR, day_of, known, to_us
+
+OLDEST_YEARS = 90.0
+
+
+def age_years(dob_us_N: np.ndarray, at_us_N: np.ndarray) -> np.ndarray:
+    """Age in years, counted in days; 90 for everyone of 90 and over.
+
+    Parameters
+    ----------
+    dob_us_N, at_us_N : ndarray of int64 (N,)
+        Birth and the time of interest, microseconds since 1970.
+
+    Returns
+    -------
+    ndarray of float64 (N,)
+        Days lived / 365.2425. The database sets births of patients over 89 to 300 years before their first
+        admission; these too are 90. NaN where a time is unknown or lies before birth.
+    """
+    both = known(dob_us_N) & known(at_us_N)
+    days = day_of(np.where(both, at_us_N, 0)) - day_of(np.where(both, dob_us_N, 0))
+    return np.where(both & (days >= 0), np.minimum(days / DAYS_PER_YEAR, OLDEST_YEARS), np.nan)
+
+
+def ages_at(tables: ClinicalTables, subject_id_N: np.ndarray, time_us_N: np.ndarray) -> np.ndarray:
+    """Age of each subject at each time, years; NaN for a subject the tables do not hold."""
+    dob_us = pd.Series(to_us(tables.patients["dob"]), index=tables.patients["subject_id"])
+    found_N = np.isin(subject_id_N, dob_us.index)
+    ages_N = np.full(len(subject_id_N), np.nan)
+    ages_N[found_N] = age_years(dob_us.loc[subject_id_N[found_N]].to_numpy(), time_us_N[found_N])
+    return ages_N
+
+
+def patients_at_first_admission(tables: ClinicalTables) -> pd.DataFrame:
+    """One row a patient who was ever admitted, in the order of subject_id.
+
+    Returns
+    -------
+    DataFrame
+        subject_id, age_years (90 for everyone of 90 and over), age_over_89 (bool), male (bool).
+    """
+    first = tables.admissions.groupby("subject_id", sort=True)["admittime"].min()
+    subject_ids = first.index.to_numpy()
+    ages = ages_at(tables, subject_ids, to_us(first))
+    gender = tables.patients.set_index("subject_id")["gender"].reindex(subject_ids)
+    return pd.DataFrame(
+        {
+            "subject_id": subject_ids,
+            "age_years": ages,
+            "age_over_89": ages >= OLDEST_YEARS,
+            "male": (gender.str.upper() == "M").to_numpy(dtype=bool, na_value=False),
+        }
+    )
+
+
+def old_enough(tables: ClinicalTables, min_age_years: int) -> np.ndarray:
+    """subject_ids of patients at least `min_age_years` old at their first admission, sorted.
+
+    A patient of unknown age is not among them. Counted in days, so a birthday on the very day of admission may fall
+    either side of it.
+    """
+    patients = patients_at_first_admission(tables)
+    return patients.loc[patients["age_years"] >= min_age_years, "subject_id"].to_numpy()

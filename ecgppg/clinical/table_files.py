@@ -1,0 +1,117 @@
+"""One table from its file: CSV, CSV.gz or Parquet, names in any case, only the columns asked for, typed at reading."""
+
+import csv
+import gzip
+import re
+import zlib
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from ecgppg.clinical.table_specs import TableSpec
+from ecgppg.config.errors import InputError
+
+SUFFIXES = (".csv", ".csv.gz", ".parquet")
+ARROW_TYPES = {
+    "id": pa.int64(),
+    "int": pa.int64(),
+    "time": pa.timestamp("us"),
+    "text": pa.string(),
+    "category": pa.dictionary(pa.int32(), pa.string()),
+}
+WORDS = {"id": "whole number", "int": "whole number", "time": "date or time", "text": "text", "category": "text"}
+MISSING_VALUES = ["", "NULL", "NaN", "nan", "NaT"]
+
+
+def find_table(folder: Path, spec: TableSpec) -> Path | None:
+    """The file of a table in `folder`, any case; a plain .csv is taken before .csv.gz, that before .parquet."""
+    by_name = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_file()}
+    return next((by_name[name] for s in SUFFIXES if (name := spec.name.lower() + s) in by_name), None)
+
+
+def read_table(path: Path, spec: TableSpec) -> pa.Table:
+    """Columns of `spec`, lower-case names, types of `ARROW_TYPES`.
+
+    Parameters
+    ----------
+    path : Path
+        .csv, .csv.gz or .parquet.
+    spec : TableSpec
+
+    Returns
+    -------
+    pyarrow.Table
+        Columns in the order of the spec; missing cells are null.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, lacks a column, or holds a value of another type (which is not repeated: it may be
+        a patient's date).
+    """
+    try:
+        if path.suffix.lower() == ".parquet":
+            return _read_parquet(path, spec)
+        return _read_csv(path, spec)
+    except PermissionError:
+        raise InputError(f"{path}: may not be read") from None
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
+        cause = f"is damaged or not the table it is named for ({type(error).__name__})"
+        raise InputError(f"{path}: {cause}") from None
+
+
+def _read_csv(path: Path, spec: TableSpec) -> pa.Table:
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    with opened(path, "rt", encoding="utf-8-sig", newline="") as text:
+        header = [name.strip().lower() for name in next(csv.reader(text), [])]
+    _require_columns(header, path, spec)
+    compression = "gzip" if path.suffix.lower() == ".gz" else None
+    convert = pyarrow.csv.ConvertOptions(
+        include_columns=list(spec.columns),
+        column_types={name: ARROW_TYPES[kind] for name, kind in spec.columns.items()},
+        null_values=MISSING_VALUES,
+        strings_can_be_null=True,
+        timestamp_parsers=[pyarrow.csv.ISO8601, "%Y-%m-%d %H:%M:%S", "%Y-%m-%d"],
+    )
+    named = pyarrow.csv.ReadOptions(column_names=header, skip_rows=1)
+    try:
+        with pa.input_stream(str(path), compression=compression) as stream:
+            return pyarrow.csv.read_csv(stream, read_options=named, convert_options=convert)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{path}: {_csv_cause(str(error), header, spec)}") from None
+
+
+def _read_parquet(path: Path, spec: TableSpec) -> pa.Table:
+    names = pyarrow.parquet.read_schema(path).names
+    by_lower = {name.lower(): name for name in names}
+    _require_columns(list(by_lower), path, spec)
+    table = pyarrow.parquet.read_table(path, columns=[by_lower[name] for name in spec.columns])
+    table = table.rename_columns([name.lower() for name in table.column_names]).select(list(spec.columns))
+    typed = []
+    for name, kind in spec.columns.items():
+        column = table.column(name)
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        typed.append(
+            column.cast(pa.string()).dictionary_encode() if kind == "category" else column.cast(ARROW_TYPES[kind])
+        )
+    return pa.table(typed, names=list(spec.columns))
+
+
+def _require_columns(present: list[str], path: Path, spec: TableSpec) -> None:
+    absent = [name for name in spec.columns if name not in present]
+    if absent:
+        raise InputError(f"{path}: has no column {absent[0]}; {spec.name} is needed for {spec.purpose}")
+
+
+def _csv_cause(message: str, header: list[str], spec: TableSpec) -> str:
+    """Arrow's message in our words: the column, the row's fault, and never the value."""
+    column = re.search(r"In CSV column #(\d+)", message)
+    if column and int(column[1]) < len(header):
+        name = header[int(column[1])]
+        return f"column {name} holds a value that is no {WORDS[spec.columns[name]]}"
+    if "Expected" in message and "columns, got" in message:
+        return "a row has more or fewer fields than the header"
+    return "is damaged or no CSV table"
