@@ -19,7 +19,7 @@ from ecgppg.stages.card import write_card
 from ecgppg.stages.join import label_provenance, linkage_counts, write_joined
 from ecgppg.stages.parts import PartJob, build_part, dataset_attributes
 from ecgppg.stages.plan import BuildPlan, PlannedPatient, plan_build
-from ecgppg.store.writer import merge_segments
+from ecgppg.store.merge import merge_segments
 
 log = logging.getLogger("ecgppg.build")
 
@@ -128,7 +128,7 @@ def _build_shards(
                 bar.advance(candidates[subject_id], f"{tally.counts['windows_kept']:,} kept")
             parts = [job.path for job in jobs if job.path.is_file()]
             shard = layout.shard(index)
-            n_rows = merge_segments(parts, shard, dataset_attributes(settings))
+            n_rows = merge_segments(parts, shard, dataset_attributes(settings), keep_digests=True)
             write_completion(
                 shard, settings.content("build"), n_rows, counts=dict(tally.counts), subjects=tally.subjects
             )

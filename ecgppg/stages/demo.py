@@ -24,7 +24,7 @@ PRESET: dict[str, Any] = {
     "discovery_splits": ["val", "test"],
     "max_windows_per_patient": 60,
 }
-COHORT = {"n_patients": 60, "minutes": 30.0}
+N_PATIENTS, MINUTES = 60, 30.0
 SIMULATED_PATIENTS = 2000
 
 
@@ -33,11 +33,11 @@ def prepare(settings: Settings, layout: OutputLayout) -> Settings:
     from ecgppg.synthetic.cohort import make_cohort
 
     folder = layout.root / "cohort"
-    wanted = {**COHORT, "seed": settings.seed}
+    wanted = {"n_patients": N_PATIENTS, "minutes": MINUTES, "seed": settings.seed}
     done = folder / "cohort.json"
     if read_json(done) != wanted:
         print(f"making the synthetic cohort in {folder}", flush=True)
-        make_cohort(folder, seed=settings.seed, num_workers=settings.num_workers, **COHORT)
+        make_cohort(folder, N_PATIENTS, MINUTES, settings.seed, settings.num_workers)
         write_json(done, wanted)
     return settings.model_copy(
         update={"waveforms_dir": str(folder / "waveforms"), "clinical_dir": str(folder / "clinical")}

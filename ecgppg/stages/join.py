@@ -15,8 +15,8 @@ from ecgppg.config.settings import Settings
 from ecgppg.core.files import atomic_path
 from ecgppg.sources.find import Patient
 from ecgppg.stages.parts import dataset_attributes
-from ecgppg.store.segments import Categories
-from ecgppg.store.writer import merge_segments, merged_columns
+from ecgppg.store.merge import merge_segments, merged_columns
+from ecgppg.store.segments import Categories, plain
 from ecgppg.waveform.header import read_header
 
 log = logging.getLogger("ecgppg.build")
@@ -143,7 +143,7 @@ def generic_labels(records: np.ndarray, patients: list[Patient]) -> dict[str, Ca
 def write_joined(sources: list[Path], patients: list[Patient], settings: Settings, layout: OutputLayout) -> Joined:
     """Merge the sources into full_dataset.h5 with the clinic's columns, and write the tables beside it."""
     merged = merged_columns(sources)
-    columns = {column.name: merged[column.name] for column in SEGMENT_COLUMNS}
+    columns = {column.name: plain(merged[column.name]) for column in SEGMENT_COLUMNS}
     joined = join_clinic(columns, patients, settings)
     merge_segments(sources, layout.dataset, dataset_attributes(settings), joined.columns)
     write_tables(joined, layout)
@@ -169,7 +169,8 @@ def linkage_counts(linkage: pd.DataFrame | None) -> Counter[str]:
     """Records by grade of linkage."""
     if linkage is None:
         return Counter()
-    return Counter({f"linked:{LINK_GRADES[code]}": int(n) for code, n in linkage["link_grade"].value_counts().items()})
+    grades = Counter(LINK_GRADES[code] for code in linkage["link_grade"])
+    return Counter({f"linked:{grade}": n for grade, n in grades.items()})
 
 
 def label_provenance(joined: Joined, settings: Settings) -> dict[str, Any]:

@@ -31,6 +31,7 @@ def dataset_attributes(settings: Settings) -> dict[str, Any]:
         "channel_names": list(settings.channels),
         "units": ["mV" if channel == "ECG" else "NU" for channel in settings.channels],
         "sampling_rate_hz": settings.sampling_rate_hz,
+        "segment_seconds": settings.segment_seconds,
         "config_hash": config_hash(settings.content("build")),
         "source": settings.source,
         "filter": FILTER_NOTE,
@@ -71,6 +72,7 @@ def build_part(job: PartJob) -> tuple[int, Counter[str]]:
     )
     counts = Counter(windows.counts)
     counts["record:missing_file"] += len(patient.missing)
+    counts["record:path_outside_folder"] += len(patient.refused)
     signals_NCT, scale_NC = quantize(windows.filtered_NCT, windows.source_step_NC)
     columns = windows.columns
     kept = len(signals_NCT)

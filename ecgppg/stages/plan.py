@@ -5,7 +5,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ecgppg.config.errors import ConfigError
 from ecgppg.config.settings import Settings
 from ecgppg.core.parallel import map_jobs
 from ecgppg.core.runlog import progress
@@ -55,14 +54,7 @@ def plan_build(settings: Settings) -> BuildPlan:
     -------
     BuildPlan
         Patients with most candidate windows first, at most `max_patients`; ties by subject_id.
-
-    Raises
-    ------
-    ConfigError
-        No waveform folder was given.
     """
-    if not settings.waveforms_dir:
-        raise ConfigError("--waveforms: name the folder of the WFDB records (or set waveforms_dir)")
     found = find_patients(settings)
     attrition = Counter(patients_found=len(found), records_found=sum(len(p.records) for p in found))
     of_age = _of_age(found, settings)
@@ -96,8 +88,9 @@ def _of_age(patients: list[Patient], settings: Settings) -> list[Patient]:
     """Leave out who was under age at the first admission; who is not in the tables stays, unlabelled."""
     if not settings.clinical_dir:
         return patients
-    from ecgppg.clinical.demographics import age_at_first_admission
+    from ecgppg.clinical.demographics import patients_at_first_admission
     from ecgppg.clinical.tables import read_tables
 
-    ages = age_at_first_admission(read_tables(Path(settings.clinical_dir)))
-    return [p for p in patients if ages.get(p.subject_id, settings.min_age_years) >= settings.min_age_years]
+    admitted = patients_at_first_admission(read_tables(Path(settings.clinical_dir)))
+    under_age = set(admitted.loc[admitted["age_years"] < settings.min_age_years, "subject_id"])
+    return [p for p in patients if p.subject_id not in under_age]

@@ -1,13 +1,12 @@
 """New label definitions for a dataset that is built: labels, features and card change, no signal does."""
 
 import logging
-from pathlib import Path
 from typing import Any
 
 from ecgppg.config.errors import InputError
 from ecgppg.config.schema import CLINICAL_COLUMNS, OutputLayout, is_label
 from ecgppg.config.settings import Settings
-from ecgppg.core.files import atomic_path, read_completion, write_completion
+from ecgppg.core.files import read_completion, write_completion
 from ecgppg.sources.find import find_patients
 from ecgppg.stages.card import write_card
 from ecgppg.stages.join import join_clinic, label_provenance, write_tables
@@ -46,8 +45,7 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     built = set(record["subjects"])
     patients = [p for p in find_patients(settings) if str(p.subject_id) in built]
     joined = join_clinic(columns, patients, settings)
-    with atomic_path(layout.dataset) as temporary:
-        replace_columns(layout.dataset, Path(temporary), joined.columns, drop=stale)
+    replace_columns(layout.dataset, layout.dataset, joined.columns, drop=stale)
     write_completion(
         layout.dataset, record["content"], record["rows"], counts=record["counts"], subjects=record["subjects"],
         seconds=record["seconds"], labels=label_provenance(joined, settings),
