@@ -53,7 +53,7 @@ def test_loss_falls_and_embeddings_hold_the_planted_rhythm(layout: OutputLayout)
     assert rows[-1]["train_loss"] < 0.6 * rows[0]["train_loss"]
     assert min(row["val_loss"] for row in rows) == summary["best_val_loss"] < 0.7 * rows[0]["val_loss"]
     assert rows[-1]["effective_rank"] > 3
-    assert probe(layout, irregular_N) > 0.75
+    assert probe(layout, irregular_N) > 0.97
 
 
 def test_every_epoch_has_its_measures_once(layout: OutputLayout) -> None:
@@ -78,7 +78,7 @@ def test_encoder_folder_names_its_patients_and_loads(layout: OutputLayout) -> No
     summary = train_stage.run(small_settings(), layout)
     encoder = read_encoder(layout.encoder)
     assert encoder.train_subject_ids == {1, 3, 5, 7, 9, 11}
-    manifest = encoder.description["manifest"]
+    manifest = encoder.description
     assert manifest["val_subject_ids"] == [2, 6, 10]
     assert manifest["dataset_content_hash"] == windows_of(layout, "train").source.attributes["content_hash"]
     assert encoder.description["weights"]["epoch"] == summary["best_epoch"]

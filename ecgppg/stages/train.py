@@ -86,11 +86,9 @@ def _description(settings: Settings, train: SplitWindows, val: SplitWindows, sum
             "val_loss": summary["best_val_loss"],
         },
         "training": settings.content("run", "train"),
-        "manifest": {
-            "train_subject_ids": np.unique(train.subject_id_N).tolist(),
-            "val_subject_ids": np.unique(val.subject_id_N).tolist(),
-            "n_train_windows": len(train),
-            "n_val_windows": len(val),
-            "dataset_content_hash": str(train.source.attributes.get("content_hash", "")),
-        },
+        "train_subject_ids": np.unique(train.subject_id_N).tolist(),
+        "val_subject_ids": np.unique(val.subject_id_N).tolist(),
+        "n_train_windows": len(train),
+        "n_val_windows": len(val),
+        "dataset_content_hash": str(train.source.attributes.get("content_hash", "")),
     }

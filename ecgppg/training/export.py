@@ -1,6 +1,5 @@
 """A trained encoder as files that any program can read: weights, their description, a card for people."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,8 @@ class PretrainedEncoder:
     network : nn.Module
         In evaluation mode, on the device it was loaded to.
     description : dict
-        encoder.json: `encoder`, `input`, `weights`, `training`, `manifest`.
+        encoder.json: `encoder`, `input`, `weights`, `training`, and what it saw: `train_subject_ids`,
+        `val_subject_ids`, `n_train_windows`, `n_val_windows`, `dataset_content_hash`.
     """
 
     network: nn.Module
@@ -37,7 +37,7 @@ class PretrainedEncoder:
     @property
     def train_subject_ids(self) -> frozenset[int]:
         """Patients whose windows moved the weights."""
-        return frozenset(self.description["manifest"]["train_subject_ids"])
+        return frozenset(self.description["train_subject_ids"])
 
     def embed(self, signals_NCT: np.ndarray, batch_size: int = 256) -> np.ndarray:
         """Embed windows, whole and unaugmented.
@@ -110,8 +110,11 @@ def read_encoder(folder: Path, device: torch.device | str = "cpu") -> Pretrained
         network.load_state_dict(weights, assign=True)
         if any(value.dtype != torch.float32 for value in weights.values()):
             raise ValueError("weights are not float32")
-        manifest, given = description["manifest"], description["input"]
-        json.dumps([sorted(map(int, manifest["train_subject_ids"])), list(given["channels"])])
+        if (
+            not all(isinstance(s, int) for s in description["train_subject_ids"])
+            or not description["input"]["channels"]
+        ):
+            raise ValueError("train_subject_ids or input are not as they should be")
     except (OSError, SafetensorError, RuntimeError, ConfigError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{folder}: not a readable encoder ({str(error).splitlines()[0]})") from error
     return PretrainedEncoder(network.requires_grad_(False).eval().to(device), description)

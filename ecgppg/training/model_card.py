@@ -5,7 +5,7 @@ from typing import Any
 
 def model_card(description: dict[str, Any]) -> str:
     """Markdown card of an encoder from its description (see `training.export`)."""
-    given, weights, manifest = description["input"], description["weights"], description["manifest"]
+    given, weights = description["input"], description["weights"]
     training, encoder = description["training"], description["encoder"]
     loss = "" if weights["val_loss"] is None else f", validation loss {weights['val_loss']:.4f}"
     return f"""# Model card: {" and ".join(given["channels"])} encoder
@@ -16,10 +16,10 @@ A {encoder["name"]} with stages of {", ".join(map(str, encoder["hidden_dims"]))}
 epoch {weights["epoch"]} ({weights["chosen"]}{loss}).
 
 ## What it was trained on
-{manifest["n_train_windows"]:,} windows of {len(manifest["train_subject_ids"]):,} patients; weights chosen on
-{manifest["n_val_windows"]:,} windows of {len(manifest["val_subject_ids"]):,} others. Dataset content hash
-`{manifest["dataset_content_hash"]}`. The patients are listed in `encoder.json`: results on any of them are results on
-training data.
+{description["n_train_windows"]:,} windows of {len(description["train_subject_ids"]):,} patients; weights chosen on
+{description["n_val_windows"]:,} windows of {len(description["val_subject_ids"]):,} others. Dataset content hash
+`{description["dataset_content_hash"]}`. The patients are listed in `encoder.json`: results on any of them are results
+on training data.
 
 ## How
 NT-Xent at temperature {training["temperature"]:g} between two random views of a window: crops of
