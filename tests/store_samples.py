@@ -30,12 +30,12 @@ def make_table(rows: list[tuple[int, str, int]], seed: int = 0) -> SegmentTable:
         x[i] = rng.standard_normal((2, N_SAMPLES)).cumsum(axis=1)
     signals, scale = quantize(x, np.full((n, 2), 0.005))
     columns = {
-        "segment_id": np.array([segment_id("test", record, start) for _, record, start in rows], np.int64),
+        "segment_id": np.array([segment_id("test", f"{s}/{record}", start) for s, record, start in rows], np.int64),
         "subject_id": np.array([s for s, _, _ in rows], np.int64),
         "subject": np.array([f"p{s:06d}" for s, _, _ in rows], object),
         "record": np.array([r for _, r, _ in rows], object),
         "start_sample": np.array([b for _, _, b in rows], np.int64),
-        "start_time_us": np.arange(n, dtype=np.int64),
+        "start_time_us": np.array([b * 8000 for _, _, b in rows], np.int64),
         "ecg_lead": np.array(["II"] * n, object),
         "gain": np.full((n, 2), 200.0, np.float32),
         "fs_hz": np.full((n, 2), 125.0, np.float32),

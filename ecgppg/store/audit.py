@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from ecgppg.config.errors import InputError
 from ecgppg.config.schema import SCHEMA_VERSION, SEGMENT_COLUMNS
-from ecgppg.store.layout import ATTRIBUTES
+from ecgppg.store.layout import ATTRIBUTES, DIGEST_BYTES
+from ecgppg.store.segments import KNOWN_COLUMNS
 
 MAX_INFLATION = 1032
 """Deflate's own limit: one byte makes at most this many."""
@@ -49,16 +51,18 @@ def audit_file(file: h5py.File, path: Path) -> None:
             if name not in file:
                 raise refuse(f"/{name}", "is absent")
         segments = _typed(file, "segments", h5py.h5g.GroupID, refuse)
-        _check_links(h5py.Group(segments), "segments/", refuse)
-        names = ["signals", "scale", *(["digests"] if "digests" in file else []),
-                 *(f"segments/{name}" for name in file["segments"])]  # fmt: skip
+        columns = h5py.Group(segments)
+        _check_links(columns, "segments/", refuse)
+        names = ["signals", "scale", *(["digests"] if "digests" in file else []), *(f"segments/{n}" for n in columns)]
+        datasets = {}
         for name in names:
-            _check_dataset(_typed(file, name, h5py.h5d.DatasetID, refuse), name, size, refuse)
-        _check_shapes(file, refuse)
-        _check_attributes(file, "/", refuse)
-        for name in names:
-            _check_attributes(file[name], name, refuse)
-        _check_root(file, refuse)
+            opened = _typed(file, name, h5py.h5d.DatasetID, refuse)
+            _check_dataset(opened, name, size, refuse)
+            _check_attributes(opened, f"/{name}", refuse)
+            datasets[name] = h5py.Dataset(opened)
+        _check_shapes(datasets, refuse)
+        _check_attributes(file.id, "/", refuse)
+        _check_root(file, datasets["signals"].shape, refuse)
     except InputError:
         raise
     except (OSError, RuntimeError, KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:
@@ -140,44 +144,50 @@ def _check_chunks(
         raise refuse(f"/{name}", "declares chunks larger than the file can hold")
 
 
-def _check_shapes(file: h5py.File, refuse: Refuse) -> None:
-    signals, scale = file["signals"], file["scale"]
+def _check_shapes(datasets: dict[str, h5py.Dataset], refuse: Refuse) -> None:
+    signals, scale = datasets["signals"], datasets["scale"]
     if signals.ndim != 3 or signals.dtype != "<i2":
         raise refuse("/signals", f"is {signals.dtype} of rank {signals.ndim}, not int16 (segments, channels, samples)")
     n, c, _ = signals.shape
     if scale.shape != (n, c) or scale.dtype != "<f4":
         raise refuse("/scale", f"is {scale.dtype} {scale.shape}, not float32 {(n, c)}")
-    if "digests" in file and (file["digests"].shape != (n, 32) or file["digests"].dtype != "u1"):
-        raise refuse("/digests", "is not uint8 (segments, 32)")
-    known = {column.name: column for column in SEGMENT_COLUMNS}
+    digests = datasets.get("digests")
+    if digests is not None and (digests.shape != (n, DIGEST_BYTES) or digests.dtype != "u1"):
+        raise refuse("/digests", f"is not uint8 {(n, DIGEST_BYTES)}")
     for column in SEGMENT_COLUMNS:
-        if column.name not in file["segments"]:
+        if f"segments/{column.name}" not in datasets:
             raise refuse(f"/segments/{column.name}", "is absent")
-    for name, dataset in file["segments"].items():
-        expected = known.get(name)
-        shape = (n, c) if expected and expected.per_channel else (n,)
+    for path, dataset in datasets.items():
+        group, _, name = path.rpartition("/")
+        if not group:
+            continue
+        known = KNOWN_COLUMNS.get(name)
+        shape = (n, c) if known and known.per_channel else (n,)
         if dataset.shape != shape:
-            raise refuse(f"/segments/{name}", f"has shape {dataset.shape}, not {shape}")
-        is_text = dataset.dtype.kind == "S"
-        if expected and is_text != (expected.dtype == "str"):
-            raise refuse(f"/segments/{name}", f"is {dataset.dtype}, not {expected.dtype}")
+            raise refuse(f"/{path}", f"has shape {dataset.shape}, not {shape}")
+        dtype = dataset.dtype
+        if known and (dtype.kind != "S" if known.dtype == "str" else dtype != known.dtype):
+            raise refuse(f"/{path}", f"is {dtype}, not {known.dtype}")
 
 
-def _check_attributes(thing: h5py.Group | h5py.Dataset, name: str, refuse: Refuse) -> None:
-    for index in range(h5py.h5a.get_num_attrs(thing.id)):
-        attribute = h5py.h5a.open(thing.id, index=index)
-        dtype = attribute.get_type()
-        if dtype.get_class() not in PLAIN_TYPES:
+def _check_attributes(thing: h5py.h5g.GroupID | h5py.h5d.DatasetID, name: str, refuse: Refuse) -> None:
+    for index in range(h5py.h5a.get_num_attrs(thing)):
+        attribute = h5py.h5a.open(thing, index=index)
+        if attribute.get_type().get_class() not in PLAIN_TYPES:
             raise refuse(name, f"attribute {attribute.name.decode('utf-8', 'replace')} holds objects")
         if attribute.get_space().get_simple_extent_npoints() > MAX_ATTRIBUTE_VALUES:
             raise refuse(name, f"attribute {attribute.name.decode('utf-8', 'replace')} is too large")
 
 
-def _check_root(file: h5py.File, refuse: Refuse) -> None:
+def _check_root(file: h5py.File, shape_NCT: tuple[int, int, int], refuse: Refuse) -> None:
+    attributes = file.attrs
     for name in ("schema_version", *ATTRIBUTES):
-        if name not in file.attrs:
+        if name not in attributes:
             raise refuse("/", f"attribute {name} is absent")
-    if file.attrs["schema_version"] != SCHEMA_VERSION:
-        raise refuse("/", f"schema version {file.attrs['schema_version']}, this release reads {SCHEMA_VERSION}")
-    if len(file.attrs["channel_names"]) != file["signals"].shape[1]:
-        raise refuse("/", f"names {len(file.attrs['channel_names'])} channels for {file['signals'].shape[1]}")
+    if attributes["schema_version"] != SCHEMA_VERSION:
+        raise refuse("/", f"is of schema version {attributes['schema_version']}, this release reads {SCHEMA_VERSION}")
+    names, rate = attributes["channel_names"], attributes["sampling_rate_hz"]
+    if np.shape(names) != (shape_NCT[1],):
+        raise refuse("/", f"attribute channel_names does not name {shape_NCT[1]} channels")
+    if not 0 < float(rate) < float("inf"):
+        raise refuse("/", f"attribute sampling_rate_hz is {rate}")

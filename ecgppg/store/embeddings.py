@@ -41,8 +41,8 @@ class Embeddings:
         order = np.argsort(self.segment_id, kind="stable")
         return Embeddings(self.embeddings[order], self.segment_id[order], self.subject_id[order], self.split[order])
 
-    def problems(self) -> list[str]:
-        """What is wrong with shapes, types, order or values; empty if nothing."""
+    def shape_problems(self) -> list[str]:
+        """What is wrong with shapes and types; empty if nothing."""
         n = len(self.segment_id)
         found = []
         if self.embeddings.ndim != 2 or self.embeddings.dtype != np.float32 or len(self.embeddings) != n:
@@ -53,6 +53,11 @@ class Embeddings:
                 found.append(f"{name} is {values.dtype} {values.shape}, not int64 ({n},)")
         if self.split.shape != (n,) or self.split.dtype.kind != "U":
             found.append(f"split is {self.split.dtype} {self.split.shape}, not strings ({n},)")
+        return found
+
+    def problems(self) -> list[str]:
+        """What is wrong with shapes, types, order or values; empty if nothing."""
+        found = self.shape_problems()
         if found:
             return found
         if (np.diff(self.segment_id) <= 0).any():
@@ -62,7 +67,7 @@ class Embeddings:
             found.append(f"split {unknown[0]!r} is none of {', '.join(SPLITS)}")
         n_bad = int((~np.isfinite(self.embeddings).all(axis=1)).sum())
         if n_bad:
-            found.append(f"{n_bad} of {n} embeddings hold values that are not finite")
+            found.append(f"{n_bad} of {len(self)} embeddings hold values that are not finite")
         return found
 
 
@@ -76,9 +81,12 @@ def write_embeddings(path: Path, embeddings: Embeddings) -> None:
     """
     rows = Embeddings(
         np.asarray(embeddings.embeddings, np.float32), np.asarray(embeddings.segment_id, np.int64),
-        np.asarray(embeddings.subject_id, np.int64), np.asarray(embeddings.split, "U5"),
-    ).sorted()  # fmt: skip
-    problems = rows.problems()
+        np.asarray(embeddings.subject_id, np.int64), np.asarray(embeddings.split, str),
+    )  # fmt: skip
+    problems = rows.shape_problems()
+    if not problems:
+        rows = rows.sorted()
+        problems = rows.problems()
     if problems:
         raise ValueError(f"{path.name}: {problems[0]}")
     with atomic_path(path) as temporary, open(temporary, "wb") as f:

@@ -70,11 +70,13 @@ class SegmentDataset:
         self._file: h5py.File | None = None
         self._process = -1
         self._steps: np.ndarray | None = None
-        signals = self._open()["signals"]
+        signals = self.file["signals"]
         self.shape: tuple[int, int, int] = signals.shape
         self._is_direct = is_direct(signals)
 
-    def _open(self) -> h5py.File:
+    @property
+    def file(self) -> h5py.File:
+        """The file itself, open in this process."""
         if self._file is None or self._process != os.getpid():
             # A handle inherited through fork shares its file position and caches with the parent: open anew.
             self._file, self._process = open_file(self.path), os.getpid()
@@ -101,7 +103,7 @@ class SegmentDataset:
     @property
     def attributes(self) -> dict[str, Any]:
         """Root attributes as plain Python values."""
-        return {name: _plain(value) for name, value in self._open().attrs.items()}
+        return {name: _plain(value) for name, value in self.file.attrs.items()}
 
     @property
     def channel_names(self) -> tuple[str, ...]:
@@ -116,14 +118,14 @@ class SegmentDataset:
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns: the schema's in its order, then the labels by name."""
-        names = list(self._open()["segments"])
+        names = list(self.file["segments"])
         return tuple(sorted(names, key=lambda name: (RANK.get(name, len(RANK)), name)))
 
     @property
     def scale(self) -> np.ndarray:
         """Steps of all segments, float32 (N, C); 0 where the channel is absent."""
         if self._steps is None:
-            self._steps = self._open()["scale"][:]
+            self._steps = self.file["scale"][:]
         return self._steps
 
     def column(self, name: str) -> np.ndarray:
@@ -141,7 +143,7 @@ class SegmentDataset:
         return read_column(self._dataset(name))
 
     def _dataset(self, name: str) -> h5py.Dataset:
-        group = self._open()["segments"]
+        group = self.file["segments"]
         if name not in group:
             raise InputError(f"{self.path}: no column {name}; there are {', '.join(group)}")
         return group[name]
@@ -154,7 +156,8 @@ class SegmentDataset:
         for name in self.columns:
             values = self.values(name)
             if isinstance(values, Categories):
-                codes = np.where(values.codes < len(values.names), values.codes, -1).astype(np.int16)
+                codes = values.codes.astype(np.int16)
+                codes[codes >= len(values.names)] = -1
                 table[name] = pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(list(values.names)))
             elif values.ndim == 1:
                 table[name] = values
@@ -196,7 +199,7 @@ class SegmentDataset:
         return signals * scale[:, :, None]
 
     def _read_direct(self, rows: np.ndarray) -> np.ndarray:
-        dataset = self._open()["signals"].id
+        dataset = self.file["signals"].id
         _, c, t = self.shape
         planes = bytearray()
         for row in rows.tolist():
@@ -210,7 +213,7 @@ class SegmentDataset:
         return unshuffle(planes, len(rows), (c, t))
 
     def _read_sliced(self, rows: np.ndarray) -> np.ndarray:
-        dataset = self._open()["signals"]
+        dataset = self.file["signals"]
         out = np.empty((len(rows), *self.shape[1:]), np.int16)
         for i, row in enumerate(rows.tolist()):
             try:
@@ -225,7 +228,7 @@ class SegmentDataset:
         for rows in blocks(len(self), SEGMENTS_PER_BLOCK):
             signals, _ = self.read_raw(np.arange(rows.start, rows.stop))
             content.add_digests(segment_digests(signals))
-        return content.finish(self._open())
+        return content.finish(self.file)
 
 
 def open_dataset(path: Path | str) -> SegmentDataset:
