@@ -1,7 +1,9 @@
 """Embeddings written, read, and refused."""
 
+import io
 import pickle
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -44,13 +46,14 @@ def test_round_trip_sorts_rows_by_segment(tmp_path: Path, n: int) -> None:
         ("embeddings", lambda a: a[:, 0], "not float32"),
     ],
 )
-def test_wrong_rows_are_refused_on_writing_and_reading(tmp_path: Path, name: str, change, problem: str) -> None:  # type: ignore[no-untyped-def]
+def test_wrong_rows_are_refused_on_writing_and_reading(
+    tmp_path: Path, name: str, change: Callable[[np.ndarray], np.ndarray], problem: str
+) -> None:
     good = sample().sorted()
     arrays = {key: getattr(good, key) for key in ARRAYS}
     arrays[name] = change(arrays[name])
-    if problem != "none of":  # a longer word is cut on writing, and then is no split either
-        with pytest.raises(ValueError, match=problem):
-            write_embeddings(tmp_path / "w.npz", Embeddings(**arrays))
+    with pytest.raises(ValueError, match=problem):
+        write_embeddings(tmp_path / "w.npz", Embeddings(**arrays))
     np.savez(tmp_path / "r.npz", **arrays)
     with pytest.raises(InputError, match=problem):
         read_embeddings(tmp_path / "r.npz")
@@ -74,13 +77,11 @@ def test_hostile_files_are_refused(tmp_path: Path) -> None:
 
 def test_declared_sizes_must_fit_the_file(tmp_path: Path) -> None:
     path = tmp_path / "e.npz"
-    header = (
-        b"\x93NUMPY\x01\x00v\x00"
-        + b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000, 256), }".ljust(117)
-        + b"\n"
-    )
+    claim = {"descr": "<f4", "fortran_order": False, "shape": (10**12, 256)}
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, claim)
     with zipfile.ZipFile(path, "w") as archive:
         for name in ARRAYS:
-            archive.writestr(f"{name}.npy", header)
+            archive.writestr(f"{name}.npy", header.getvalue())
     with pytest.raises(InputError, match="not the size its header says"):
         read_embeddings(path)
