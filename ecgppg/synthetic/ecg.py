@@ -44,7 +44,7 @@ TEXTBOOK_II = Morphology(
     p=Wave(0.12, -0.16, 0.022, 0.024),
     t=Wave(0.25, 0.30, 0.060, 0.042),
     qrs=(Wave(-0.08, -0.030, 0.009, 0.009), Wave(1.0, 0.0, 0.011, 0.011), Wave(-0.18, 0.032, 0.010, 0.013)),
-    pvc=(Wave(1.4, 0.0, 0.038, 0.045), Wave(0.35, 0.085, 0.03, 0.035), Wave(-0.5, 0.34, 0.085, 0.06)),
+    pvc=(Wave(1.4, 0.0, 0.030, 0.034), Wave(0.35, 0.065, 0.024, 0.028), Wave(-0.5, 0.34, 0.085, 0.06)),
 )
 """Lead II as a textbook draws it."""
 
@@ -69,7 +69,7 @@ def draw_morphology(rng: np.random.Generator, lead: str = "II") -> Morphology:
         r_mv, s_share, t_share = r_mv * rng.uniform(0.35, 0.7), rng.uniform(1.5, 2.6), rng.uniform(0.4, 0.9)
     sign = 1.0 if rng.random() < 0.7 else -1.0
     tall_mv = sign * (r_mv * (1 + (s_share if lead == "V" else 0))) * rng.uniform(1.05, 1.7)
-    spread = rng.uniform(0.034, 0.044)
+    spread = rng.uniform(0.025, 0.035)
     return Morphology(
         p=Wave(rng.uniform(0.06, 0.16), rng.uniform(-0.19, -0.14), 0.022, 0.024),
         t=Wave(t_share * r_mv, rng.uniform(0.28, 0.33), rng.uniform(0.05, 0.07), rng.uniform(0.036, 0.05)),
@@ -80,7 +80,7 @@ def draw_morphology(rng: np.random.Generator, lead: str = "II") -> Morphology:
         ),
         pvc=(
             Wave(tall_mv, 0.0, spread, spread * 1.15),
-            Wave(0.25 * tall_mv, 0.08, 0.03, 0.035),
+            Wave(0.25 * tall_mv, 0.065, 0.024, 0.028),
             Wave(-rng.uniform(0.3, 0.45) * tall_mv, rng.uniform(0.32, 0.36), 0.085, 0.06),
         ),
         f_wave_mv=rng.uniform(0.03, 0.11),

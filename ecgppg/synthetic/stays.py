@@ -120,7 +120,7 @@ def place_records(course: Course, minutes: float, number: int, rng: np.random.Ge
     minutes : float
         Length of a record, at most `LONGEST_RECORD_MINUTES`.
     number : int
-        Position in the cohort: the ways of lying outside take turns, and the first person's first record is inside.
+        Position in the cohort: decides which records lie outside, and the ways of doing so take turns.
     rng : numpy Generator
 
     Returns
@@ -131,7 +131,8 @@ def place_records(course: Course, minutes: float, number: int, rng: np.random.Ge
     index, out, used = course.index, [], {"inside"}
     for r in range(int(rng.choice([1, 2, 3], p=[0.55, 0.30, 0.15]))):
         case = "inside"
-        if rng.random() > 0.8 and (number, r) != (0, 0):
+        # Golden-ratio steps instead of a draw: a small cohort too has one in five outside.
+        if (0.618034 * (3 * number + r)) % 1 >= 0.8:
             left = [c for c in PLACEMENTS if c not in used and not (index.died and c == "after_4h")]
             case = left[(number + r) % len(left)]
             used.add(case)
