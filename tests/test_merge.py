@@ -9,9 +9,10 @@ import pytest
 from ecgppg.config.errors import InputError, RunError
 from ecgppg.store import merge
 from ecgppg.store.codec import quantize
+from ecgppg.store.merge import merge_segments, merged_columns
 from ecgppg.store.reader import open_dataset
 from ecgppg.store.segments import Categories, SegmentTable
-from ecgppg.store.writer import merge_segments, merged_columns, replace_columns, write_segments
+from ecgppg.store.writer import replace_columns, write_segments
 from tests.store_samples import ATTRIBUTES, make_table, write_sample
 
 ROWS = [(s, f"r{r}", 1250 * k) for s in (3, 1, 12) for r in (2, 10) for k in (4, 0, 7)]

@@ -9,10 +9,11 @@ import pytest
 from ecgppg.core.files import write_completion
 from ecgppg.store.check import check_dataset, check_embeddings, check_metadata
 from ecgppg.store.embeddings import Embeddings, write_embeddings
+from ecgppg.store.merge import merge_segments
 from ecgppg.store.metadata import read_metadata, write_metadata
 from ecgppg.store.reader import open_dataset
 from ecgppg.store.segments import Categories
-from ecgppg.store.writer import merge_segments, replace_columns
+from ecgppg.store.writer import replace_columns
 from tests.store_samples import ATTRIBUTES, write_sample
 
 ROWS = [(s, "r", 1250 * k) for s in (1, 2) for k in range(4)]

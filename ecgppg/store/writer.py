@@ -8,11 +8,8 @@ from ecgppg.config.errors import RunError
 from ecgppg.store.codec import encode_segment
 from ecgppg.store.content_hash import CONTENT_COLUMNS, ContentHash, labels_hash, segment_digests
 from ecgppg.store.layout import create_signals, new_file, write_column
-from ecgppg.store.merge import merge_segments, merged_columns
 from ecgppg.store.reader import open_file
 from ecgppg.store.segments import SegmentTable, Values, as_column
-
-__all__ = ["merge_segments", "merged_columns", "replace_columns", "write_segments"]
 
 
 def write_segments(path: Path, table: SegmentTable, attributes: Mapping[str, Any]) -> None:
