@@ -10,7 +10,8 @@ The rule, for a recording from `start` to `end` of one patient:
   one of the two, it is that one's; otherwise hadm_id is -1.
 
 The grade goes by the start alone: a recording that begins 3 h before admission is *within_6h* whether it lasts 2 h or
-14 h, and overlap_minutes tells how much of it the admission shares.
+14 h, and overlap_minutes tells how much of it the admission shares. ICU stays do not stretch an admission: a few begin
+before its admittime or end after its dischtime, and a recording there has that stay's id and a grade of *within_6h*.
 """
 
 from collections.abc import Iterator

@@ -12,6 +12,15 @@ from ecgppg.clinical.table_files import ARROW_TYPES, SUFFIXES, find_table, read_
 from ecgppg.clinical.table_specs import TABLE_SPECS, TableSpec
 from ecgppg.config.errors import InputError
 
+_ODD_ROWS = {
+    "without_id": "rows without an id, left out",
+    "duplicates": "repeated rows, left out",
+    "orphans": "rows whose patient or admission is in no table, left out",
+    "without_times": "admissions without a time, left out",
+    "reversed": "admissions that end before they begin, kept as an instant",
+    "without_code": "rows without a code, left out",
+}
+
 
 @dataclass
 class ClinicalTables:
@@ -46,7 +55,7 @@ class ClinicalTables:
         absent = [f"{name} is absent: no {TABLE_SPECS[name.lower()].purpose}" for name in self.missing]
         odd = {key: n for key, n in self.counts.items() if not key.endswith(":rows")}
         return absent + [
-            f"{table.upper()}: {n} row{'s' * (n != 1)} {what.replace('_', ' ')}"
+            f"{table.upper()}: {n} {_ODD_ROWS[what]}"
             for (table, what), n in ((key.split(":"), n) for key, n in odd.items())
         ]
 
