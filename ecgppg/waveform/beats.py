@@ -30,7 +30,7 @@ class _Method:
 
 _METHODS = {
     # 0.25 s apart: 240 bpm. A T wave follows within 0.36 s, as Pan and Tompkins (1985) have it.
-    "ecg": _Method((0.1, 0.04), 0.25, 0.45, 0.36, 0.6, (-0.08, 0.08)),
+    "ecg": _Method((0.08, 0.05), 0.25, 0.45, 0.36, 0.6, (-0.08, 0.08)),
     "ppg": _Method((0.12, 0.06), 0.28, 0.40, 0.45, 0.6, (-0.04, 0.30)),
 }
 
