@@ -179,3 +179,26 @@ def test_patient_record_cut_anywhere_never_raises(tmp_path, planted):
             (tmp_path / name).write_bytes(bytes(damaged))
             assert_consistent(read(tmp_path, ["r", "s"]))
         (tmp_path / name).write_bytes(whole)
+
+
+def test_patient_matched_samples_have_one_window_of_both_channels(data_dir):
+    root = data_dir / "mimic3wdb-samples" / "mimic3wdb-matched"
+    records = ["p00/p000020/p000020-2183-04-28-17-47", "p00/p000878/p000878-2137-10-26-16-57"]
+    windows = read(root, records)
+    assert_consistent(windows)
+    assert windows.counts["windows_candidate"] == windows.counts["windows_kept"] == 1
+    assert windows.columns["record"].tolist() == records[1:]
+    assert windows.columns["start_sample"].tolist() == [6250]
+    assert str(np.datetime64(int(windows.columns["start_time_us"][0]), "us")) == "2137-10-26T16:57:59.000000"
+    ecg = read(root, records, required_channels=["ECG"])
+    assert_consistent(ecg)
+    assert ecg.counts["windows_candidate"] == 38
+    assert ecg.counts["record:missing_file"] == windows.counts["record:missing_file"] == 32
+
+
+def test_patient_bidmc_is_mostly_kept(data_dir):
+    records = [path.stem for path in sorted((data_dir / "bidmc").glob("*.hea"))[::6]]
+    windows = read(data_dir / "bidmc", records, max_segments_per_patient=None)
+    assert_consistent(windows)
+    assert windows.counts["windows_kept"] >= 0.9 * windows.counts["windows_candidate"] == 0.9 * 48 * len(records)
+    assert np.nanmedian(windows.columns["heart_rate_bpm"]) > 50

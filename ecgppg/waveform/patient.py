@@ -1,48 +1,25 @@
-"""All windows kept of one patient: planned from headers, read in a spread order, judged, described.
-
-Shapes: N windows, C channels (in the order of `settings.channels`), T samples.
-"""
+"""All windows kept of one patient: planned from headers, read in a spread order, judged, described."""
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ecgppg.config.build import BuildSettings
 from ecgppg.config.errors import DamagedRecord
-from ecgppg.config.schema import SEGMENT_COLUMNS
 from ecgppg.config.settings import Settings
-from ecgppg.core.seeds import segment_id
-from ecgppg.waveform.plan import frames_per_window, plan_patient, runs
+from ecgppg.waveform.kept import KeptWindows, PatientWindows
+from ecgppg.waveform.plan import WINDOWS_PER_RUN, Run, frames_per_window, plan_patient, runs
 from ecgppg.waveform.reader import bytes_per_frame
 from ecgppg.waveform.record import RecordPlan, open_record
 from ecgppg.waveform.verdict import Verdict, judge
 from ecgppg.waveform.windows import RunWindows, read_run
 
+__all__ = ["PatientWindows", "patient_volume", "read_patient"]
 
-@dataclass(frozen=True)
-class PatientWindows:
-    """Windows kept of one patient, in the order of record and start_sample.
-
-    Attributes
-    ----------
-    filtered_NCT : np.ndarray
-        float32, physical units; 0 where a channel is absent or a sample missing.
-    source_step_NC : np.ndarray
-        float32, physical units of one ADC code; 0 where the channel is absent.
-    columns : dict
-        {name: array} of `schema.SEGMENT_COLUMNS`.
-    counts : Counter
-        records, records_read, windows_candidate = windows_judged + windows_over_limit,
-        windows_judged = windows_kept + every window:<reason>, and record:<reason> for each segment not read whole.
-    """
-
-    filtered_NCT: np.ndarray
-    source_step_NC: np.ndarray
-    columns: dict[str, np.ndarray]
-    counts: Counter[str]
+RUNS_PER_BLOCK = 11
+"""Runs judged in one call: 66 windows."""
 
 
 def read_patient(
@@ -69,25 +46,29 @@ def read_patient(
     plans, counts = _open_records(root, records, settings)
     plan = plan_patient(plans, settings)
     counts["windows_candidate"] = plan.n_candidates
-    rows = _Rows(subject, subject_id, settings)
-    for run in plan.runs:
-        room = np.inf if settings.max_segments_per_patient is None else settings.max_segments_per_patient - len(rows)
-        if room <= 0:
-            break
-        try:
-            windows = read_run(plans[run.record], run, settings)
-        except DamagedRecord as damage:
-            counts[f"record:{damage.reason}"] += 1
-            counts["window:unreadable"] += run.n
-            counts["windows_judged"] += run.n
-            continue
-        verdict = judge(windows, settings)
-        # Windows of the last run that come after the last one there is room for count as not judged.
-        judged = int(np.searchsorted(np.cumsum(verdict.keep_N), room)) + 1
-        keep_N = verdict.keep_N[:judged]
-        counts["windows_judged"] += len(keep_N)
-        counts.update(f"window:{reason}" for reason in verdict.reason_N[:judged][~keep_N])
-        rows.add(windows, verdict, np.flatnonzero(keep_N))
+    rows = KeptWindows(subject, subject_id, settings)
+    limit = settings.max_segments_per_patient
+    next_run = 0
+    while next_run < len(plan.runs) and (limit is None or len(rows) < limit):
+        enough = RUNS_PER_BLOCK if limit is None else -(-(limit - len(rows)) // WINDOWS_PER_RUN)
+        block = plan.runs[next_run : next_run + min(RUNS_PER_BLOCK, enough)]
+        next_run += len(block)
+        for run, outcome in zip(block, _read_and_judge(plans, block, settings), strict=True):
+            room = np.inf if limit is None else limit - len(rows)
+            if room <= 0:
+                break
+            if isinstance(outcome, DamagedRecord):
+                counts[f"record:{outcome.reason}"] += 1
+                counts["window:unreadable"] += run.n
+                counts["windows_judged"] += run.n
+                continue
+            windows, verdict = outcome
+            # Windows that come after the last one there is room for count as not judged.
+            judged = int(np.searchsorted(np.cumsum(verdict.keep_N), room)) + 1
+            keep_N = verdict.keep_N[:judged]
+            counts["windows_judged"] += len(keep_N)
+            counts.update(f"window:{reason}" for reason in verdict.reason_N[:judged][~keep_N])
+            rows.add(windows, verdict, np.flatnonzero(keep_N))
     counts["windows_kept"] = len(rows)
     counts["windows_over_limit"] = counts["windows_candidate"] - counts["windows_judged"]
     return rows.finish(+counts)
@@ -119,6 +100,20 @@ def patient_volume(root: Path, records: Sequence[str], settings: BuildSettings) 
     return n_candidates, round(n_bytes)
 
 
+def _read_and_judge(
+    plans: Sequence[RecordPlan], block: Sequence[Run], settings: BuildSettings
+) -> list[tuple[RunWindows, Verdict] | DamagedRecord]:
+    """Windows and verdict of each run, or why it cannot be read."""
+    read: list[RunWindows | DamagedRecord] = []
+    for run in block:
+        try:
+            read.append(read_run(plans[run.record], run, settings))
+        except DamagedRecord as damage:
+            read.append(damage)
+    verdicts = iter(judge([windows for windows in read if isinstance(windows, RunWindows)], settings))
+    return [w if isinstance(w, DamagedRecord) else (w, next(verdicts)) for w in read]
+
+
 def _open_records(root: Path, records: Sequence[str], settings: BuildSettings) -> tuple[list[RecordPlan], Counter[str]]:
     """Plans of the records that can be opened, in the order of their names, and the counts of what cannot be read."""
     plans = []
@@ -135,63 +130,3 @@ def _open_records(root: Path, records: Sequence[str], settings: BuildSettings) -
         used = {run.stretch for run in runs(record, settings.segment_seconds)}
         counts["record:too_short"] += len(record.stretches) - len(used)
     return plans, counts
-
-
-class _Rows:
-    """Kept windows, collected run by run."""
-
-    def __init__(self, subject: str, subject_id: int, settings: Settings) -> None:
-        self.subject, self.subject_id, self.settings = subject, subject_id, settings
-        self.filtered: list[np.ndarray] = []
-        self.columns: dict[str, list[np.ndarray]] = {column.name: [] for column in SEGMENT_COLUMNS}
-
-    def __len__(self) -> int:
-        return sum(map(len, self.filtered))
-
-    def add(self, windows: RunWindows, verdict: Verdict, kept: np.ndarray) -> None:
-        """Take the windows at indices `kept`."""
-        present_NC = verdict.present_NC[kept]
-        specs = [windows.specs.get(channel) for channel in self.settings.channels]
-        gain_C = np.array([spec.gain if spec else 0.0 for spec in specs])
-        fs_hz_C = np.array([b.fs_hz if (b := windows.blocks.get(c)) else 0.0 for c in self.settings.channels])
-        ecg = windows.specs.get("ECG")
-        has_ecg_N = present_NC[:, self.settings.channels.index("ECG")] if ecg else np.zeros(len(kept), dtype=bool)
-        starts_N = windows.start_sample_N[kept]
-        ids = [segment_id(self.settings.source, windows.record, start) for start in starts_N.tolist()]
-        self.filtered.append(windows.filtered_NCT[kept] * present_NC[:, :, None])
-        values = {
-            "segment_id": np.array(ids, dtype=np.int64),
-            "subject_id": np.full(len(kept), self.subject_id),
-            "subject": np.full(len(kept), self.subject, dtype=object),
-            "record": np.full(len(kept), windows.record, dtype=object),
-            "start_sample": starts_N,
-            "start_time_us": windows.start_time_us_N[kept],
-            "ecg_lead": np.where(has_ecg_N, ecg.name if ecg else "", "").astype(object),
-            "gain": present_NC * gain_C,
-            "fs_hz": present_NC * fs_hz_C,
-            "quality": verdict.quality_N[kept],
-            "flags": verdict.flags_N[kept],
-            "heart_rate_bpm": verdict.heart_rate_bpm_N[kept],
-            "rr_cv": verdict.rr_cv_N[kept],
-            "n_beats": verdict.n_beats_N[kept],
-        }
-        for name, column in self.columns.items():
-            column.append(values[name])
-
-    def finish(self, counts: Counter[str]) -> PatientWindows:
-        """Everything added, in the order of record and start_sample."""
-        n_channels = len(self.settings.channels)
-        columns = {}
-        for column in SEGMENT_COLUMNS:
-            dtype = object if column.dtype == "str" else np.dtype(column.dtype)
-            empty = np.zeros((0, n_channels) if column.per_channel else 0, dtype=dtype)
-            columns[column.name] = np.concatenate([empty, *self.columns[column.name]]).astype(dtype)
-        filtered_NCT = np.concatenate([np.zeros((0, n_channels, self.settings.n_samples), np.float32), *self.filtered])
-        order = np.array(
-            sorted(range(len(filtered_NCT)), key=lambda i: (columns["record"][i], columns["start_sample"][i])),
-            dtype=np.intp,
-        )
-        columns = {name: values[order] for name, values in columns.items()}
-        gain_NC = columns["gain"]
-        step_NC = np.divide(1.0, np.abs(gain_NC), out=np.zeros_like(gain_NC), where=gain_NC != 0)
-        return PatientWindows(filtered_NCT[order], step_NC, columns, counts)
