@@ -9,7 +9,7 @@ import pytest
 from ecgppg.config.errors import InputError
 from ecgppg.risk.cells import shown_cohort, shown_count, shown_steps
 from ecgppg.risk.cohort import TASKS, Step, build_cohort, read_features
-from ecgppg.risk.embedded import PatientEmbeddings, mean_embeddings
+from ecgppg.risk.embedded import AdmissionEmbeddings, mean_embeddings
 from ecgppg.risk.guards import refuse_encoder_overlap
 from ecgppg.synthetic.feature_table import simulate
 
@@ -119,12 +119,13 @@ def test_embeddings_are_averaged_over_the_windows_before_the_index_time() -> Non
     rows = pd.DataFrame({"subject_id": [2, 1], "hadm_id": [6, 5], "index_time_us": [10, 20]})
     vectors = np.array([[50.0, 0], [1, 2], [3, 4], [100, 100], [7, 7]])
     # Rows of the embeddings in another order than the windows: 14, 10, 11, 12, 13.
-    subjects, means = mean_embeddings(vectors, np.array([14, 10, 11, 12, 13]), windows, rows, segment_us=10)
-    assert subjects.tolist() == [1, 2]
+    keys, means = mean_embeddings(vectors, np.array([14, 10, 11, 12, 13]), windows, rows, segment_us=10)
+    assert keys.to_numpy().tolist() == [[1, 5], [2, 6]]
     # Patient 1: windows 10 and 11 end by 20; 12 ends at 30, 14 is of another admission.
     assert means.tolist() == [[2, 3], [7, 7]]
-    embeddings = PatientEmbeddings(subjects, means, {1, 2}, frozenset())
-    assert embeddings.of(np.array([2, 1])).tolist() == [[7, 7], [2, 3]]
+    embeddings = AdmissionEmbeddings(keys, means, {1, 2}, frozenset())
+    assert embeddings.of(rows).tolist() == [[7, 7], [2, 3]]
+    assert embeddings.has(rows.assign(hadm_id=[6, 9])).tolist() == [True, False]
 
 
 def test_small_cells_are_hidden_and_cannot_be_subtracted() -> None:

@@ -9,7 +9,9 @@ from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
 from ecgppg.config.settings import Settings
-from ecgppg.evaluation.discrimination import auroc
+from ecgppg.evaluation.calibration import brier_score
+from ecgppg.evaluation.discrimination import auroc, average_precision
+from ecgppg.evaluation.intervals import patient_bootstrap
 from ecgppg.risk.analysis import analyse, leakage_warnings
 from ecgppg.risk.cohort import TASKS, build_cohort
 from ecgppg.risk.linear import LinearModel, fit_linear, ridge_logistic, stratified_folds
@@ -120,7 +122,7 @@ def test_how_well_a_patient_was_measured_is_no_waveform_measurement() -> None:
 def detection():
     table, truth = simulate(2000, 42)
     chance = truth.patients[table["first_eligible"] == 1].set_index("subject_id")["probability_detection"]
-    return analyse(table, TASKS[0], Settings(n_bootstrap=200), truth=chance)
+    return analyse(table, TASKS[0], Settings(n_bootstrap=100), truth=chance)
 
 
 def test_waveform_adds_to_the_clinic_and_nothing_beats_the_truth(detection) -> None:
@@ -186,7 +188,21 @@ def test_patient_bootstrap_covers_the_true_auroc() -> None:
     y = np.repeat([1, 0], [30, 120])
     covered = 0
     for i in range(100):
-        p = 1 / (1 + np.exp(-(rng.normal(size=150) + y - 2)))
-        e = measure(y, {"clinical": p}, np.zeros(150, int), 200, 0.95, i).models["clinical"]["auroc"]
-        covered += e.low <= 0.7602 <= e.high
+        p = rng.normal(size=150) + y
+        interval = patient_bootstrap(auroc, y, p, subject_id=np.arange(150), n_bootstrap=200, seed=i)
+        covered += interval.low <= 0.7602 <= interval.high
     assert covered >= 88
+
+
+def test_intervals_of_the_report_are_those_of_the_patient_bootstrap() -> None:
+    rng = np.random.default_rng(12)
+    y = (rng.random(200) < 0.3).astype(int)
+    p = 1 / (1 + np.exp(1 - rng.normal(size=200) - y))
+    e = measure(y, {"clinical": p}, np.zeros(200, int), 100, 0.9, seed=5).models["clinical"]
+    for metric, statistic in (("auroc", auroc), ("auprc", average_precision), ("brier", brier_score)):
+        reference = patient_bootstrap(
+            statistic, y, p, subject_id=np.arange(200), n_bootstrap=100, confidence=0.9, seed=5
+        )
+        assert (e[metric].value, e[metric].low, e[metric].high) == pytest.approx(
+            (reference.estimate, reference.low, reference.high)
+        )

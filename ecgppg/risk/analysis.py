@@ -7,7 +7,7 @@ import pandas as pd
 from ecgppg.config.settings import Settings
 from ecgppg.evaluation.discrimination import expected_half_width
 from ecgppg.risk.cohort import Cohort, Task, build_cohort
-from ecgppg.risk.embedded import PatientEmbeddings
+from ecgppg.risk.embedded import AdmissionEmbeddings
 from ecgppg.risk.guards import refuse_encoder_overlap
 from ecgppg.risk.measure import Measured, measure
 from ecgppg.risk.models import MODEL_TITLES, Ladder, run_ladder
@@ -52,7 +52,7 @@ def analyse(
     table: pd.DataFrame,
     task: Task,
     settings: Settings,
-    embeddings: PatientEmbeddings | None = None,
+    embeddings: AdmissionEmbeddings | None = None,
     truth: pd.Series | None = None,
 ) -> Analysis:
     """Guard, fit and measure one task.
@@ -65,7 +65,7 @@ def analyse(
         The question.
     settings : Settings
         n_outer_folds, n_bootstrap, confidence, min_events, seed.
-    embeddings : PatientEmbeddings, optional
+    embeddings : AdmissionEmbeddings, optional
         Restricts the cohort to the risk reserve and adds the encoder to the waveform score.
     truth : pd.Series, optional
         The probability each patient's outcome was drawn from, by subject_id: simulated tables only.
@@ -77,8 +77,10 @@ def analyse(
     """
     only = None
     if embeddings is not None:
-        with_vector = {int(s) for s in embeddings.subject_id_M}
-        only = {"outside the risk reserve": embeddings.reserve, "no embedding before the index time": with_vector}
+        only = {
+            "outside the risk reserve": table["subject_id"].isin(embeddings.reserve),
+            "no embedding before the index time": embeddings.has(table),
+        }
     cohort = build_cohort(table, task, only)
     if embeddings is not None:
         refuse_encoder_overlap(cohort.frame["subject_id"], embeddings.trained_on)
@@ -88,12 +90,8 @@ def analyse(
     why_not = _why_no_model(cohort.n_events, n_without, settings.min_events)
     if why_not:
         return Analysis(cohort, embeddings is not None, score, None, None, why_not, half_width)
-    from threadpoolctl import threadpool_limits
-
-    embedding_ND = None if embeddings is None else embeddings.of(cohort.frame["subject_id"].to_numpy())
-    # A thousand small fits: threads that wait for each other made them five times slower on a busy machine.
-    with threadpool_limits(1):
-        ladder = run_ladder(cohort.frame, cohort.y_N, settings.n_outer_folds, settings.seed, embedding_ND)
+    embedding_ND = None if embeddings is None else embeddings.of(cohort.frame)
+    ladder = run_ladder(cohort.frame, cohort.y_N, settings.n_outer_folds, settings.seed, embedding_ND)
     predictions = dict(ladder.predictions)
     if truth is not None:
         predictions["truth"] = truth.loc[cohort.frame["subject_id"]].to_numpy(dtype=float)

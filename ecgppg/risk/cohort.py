@@ -1,5 +1,6 @@
 """Who is predicted, for which question, and who was left out at which step."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,7 +140,7 @@ def feature_names(table: pd.DataFrame) -> list[str]:
     return [str(name) for name in table if str(name).startswith("f_")]
 
 
-def build_cohort(table: pd.DataFrame, task: Task, only: dict[str, set[int]] | None = None) -> Cohort:
+def build_cohort(table: pd.DataFrame, task: Task, only: Mapping[str, pd.Series] | None = None) -> Cohort:
     """One row a patient for one task, with every patient left out counted under a reason.
 
     Parameters
@@ -148,8 +149,8 @@ def build_cohort(table: pd.DataFrame, task: Task, only: dict[str, set[int]] | No
         From `read_features`, with the outcome of `task`.
     task : Task
         The question.
-    only : dict, optional
-        {reason for leaving out: patients who stay}, applied last and in order.
+    only : mapping, optional
+        {reason for leaving out: which rows of `table` stay}, applied last and in order.
 
     Raises
     ------
@@ -180,7 +181,7 @@ def build_cohort(table: pd.DataFrame, task: Task, only: dict[str, set[int]] | No
     waveform = [name for name in feature_names(frame) if name.startswith("f_wave_")]
     if waveform:
         keep(frame[waveform].notna().any(axis=1), "no waveform measurement")
-    for reason, patients in (only or {}).items():
-        keep(frame["subject_id"].isin(patients), reason)
+    for reason, stays in (only or {}).items():
+        keep(stays.loc[frame.index], reason)
     frame = frame.sort_values("subject_id").reset_index(drop=True)
     return Cohort(task, frame, frame[task.outcome].to_numpy(dtype=int), tuple(steps))

@@ -1,6 +1,6 @@
-"""One embedding a patient, from windows over by the index time and an encoder that never saw the patient.
+"""One embedding an admission, from windows over by the index time and an encoder that never saw the patient.
 
-Shapes: n windows, M patients, D dimensions.
+Shapes: n windows, M admissions, D dimensions.
 """
 
 from dataclasses import dataclass
@@ -8,34 +8,42 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+_KEYS = ["subject_id", "hadm_id"]
 
-@dataclass(frozen=True)
-class PatientEmbeddings:
-    """Mean embedding of each patient's windows.
+
+@dataclass(frozen=True, eq=False)
+class AdmissionEmbeddings:
+    """Mean embedding of each admission's windows.
 
     Attributes
     ----------
-    subject_id_M : np.ndarray
-        Patients with at least one window.
+    keys : pd.DataFrame
+        subject_id and hadm_id of the M admissions.
     vectors_MD : np.ndarray
         Their mean embeddings, float64.
     reserve : set of int
-        Patients set aside for risk, whom the encoder may not have trained on.
+        Patients set aside for risk, whom the encoder may not know.
     trained_on : frozenset of int
-        Patients that the encoder's manifest lists as its training patients.
+        Patients whom the encoder's manifest lists as its own.
     """
 
-    subject_id_M: np.ndarray
+    keys: pd.DataFrame
     vectors_MD: np.ndarray
     reserve: set[int]
     trained_on: frozenset[int]
 
-    def of(self, subject_id_N: np.ndarray) -> np.ndarray:
-        """Embeddings of the given patients, shape (N, D); each must have one."""
-        order = np.argsort(self.subject_id_M)
-        at = order[np.searchsorted(self.subject_id_M, subject_id_N, sorter=order)]
-        assert np.array_equal(self.subject_id_M[at], subject_id_N)
-        return self.vectors_MD[at]
+    def has(self, table: pd.DataFrame) -> pd.Series:
+        """Which rows (subject_id, hadm_id) have an embedding, by the index of `table`."""
+        return pd.Series(self._positions(table) >= 0, index=table.index)
+
+    def of(self, table: pd.DataFrame) -> np.ndarray:
+        """Embeddings of the rows, shape (len(table), D); each must have one."""
+        positions = self._positions(table)
+        assert (positions >= 0).all()
+        return self.vectors_MD[positions]
+
+    def _positions(self, table: pd.DataFrame) -> np.ndarray:
+        return pd.MultiIndex.from_frame(self.keys).get_indexer(pd.MultiIndex.from_frame(table[_KEYS]))
 
 
 def mean_embeddings(
@@ -44,7 +52,7 @@ def mean_embeddings(
     windows: pd.DataFrame,
     rows: pd.DataFrame,
     segment_us: int,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[pd.DataFrame, np.ndarray]:
     """Average the embeddings of the windows that each row may use.
 
     Parameters
@@ -54,21 +62,22 @@ def mean_embeddings(
     windows : pd.DataFrame
         segment_id, subject_id, hadm_id, start_time_us of every window.
     rows : pd.DataFrame
-        One row a patient: subject_id, hadm_id, index_time_us. A window counts if it lies in that admission and ends
-        by the index time.
+        subject_id, hadm_id, index_time_us. A window counts if it lies in that admission and ends by the index time.
     segment_us : int
         Length of a window, microseconds.
 
     Returns
     -------
-    tuple of np.ndarray
-        subject_id (M,), mean embedding (M, D).
+    tuple
+        subject_id and hadm_id of the M admissions with a window (DataFrame), mean embedding (M, D).
     """
     table = pd.DataFrame({"segment_id": segment_id_n, "position": np.arange(len(segment_id_n))})
-    table = table.merge(windows[["segment_id", "subject_id", "hadm_id", "start_time_us"]], on="segment_id")
-    table = table.merge(rows[["subject_id", "hadm_id", "index_time_us"]], on=["subject_id", "hadm_id"])
+    table = table.merge(windows[["segment_id", *_KEYS, "start_time_us"]], on="segment_id")
+    table = table.merge(rows[[*_KEYS, "index_time_us"]], on=_KEYS)
     table = table[table["start_time_us"] + segment_us <= table["index_time_us"]]
-    subject_id_M, group = np.unique(table["subject_id"].to_numpy(dtype=np.int64), return_inverse=True)
-    total_MD = np.zeros((subject_id_M.size, vectors_nD.shape[1]))
+    grouped = table.groupby(_KEYS)
+    group = grouped.ngroup().to_numpy()
+    total_MD = np.zeros((grouped.ngroups, vectors_nD.shape[1]))
     np.add.at(total_MD, group, vectors_nD[table["position"]])
-    return subject_id_M, total_MD / np.bincount(group, minlength=subject_id_M.size)[:, None]
+    keys = grouped.size().index.to_frame(index=False)
+    return keys, total_MD / np.bincount(group, minlength=grouped.ngroups)[:, None]

@@ -13,7 +13,7 @@ from ecgppg.config.settings import Settings
 from ecgppg.core.files import atomic_path, read_json, sha256_file, write_completion, write_json, write_text
 from ecgppg.risk.analysis import Analysis, analyse
 from ecgppg.risk.cohort import TASKS, build_cohort, read_features
-from ecgppg.risk.embedded import PatientEmbeddings, mean_embeddings
+from ecgppg.risk.embedded import AdmissionEmbeddings, mean_embeddings
 from ecgppg.risk.figures import draw_figures
 from ecgppg.risk.pages import to_html, to_markdown
 from ecgppg.risk.planted import recovered_odds_ratio
@@ -132,8 +132,10 @@ def _fitted(analyses: list[Analysis]) -> list[dict[str, Any]]:
     ]
 
 
-def _embeddings(settings: Settings, layout: OutputLayout, table: pd.DataFrame) -> tuple[PatientEmbeddings | None, str]:
-    """Embeddings of this output folder by patient, or why they are left out."""
+def _embeddings(
+    settings: Settings, layout: OutputLayout, table: pd.DataFrame
+) -> tuple[AdmissionEmbeddings | None, str]:
+    """Embeddings of this output folder by admission, or why they are left out."""
     if not layout.embeddings.is_file():
         return None, "No embeddings lie beside the table: the waveform enters by its measurements alone."
     left_out = "The embeddings are left out: "
@@ -144,21 +146,20 @@ def _embeddings(settings: Settings, layout: OutputLayout, table: pd.DataFrame) -
         if not path.is_file():
             return None, left_out + f"{path.name} is absent."
     from ecgppg.store.embeddings import read_embeddings
+    from ecgppg.store.metadata import read_metadata
 
     splits = pd.read_parquet(layout.splits)
-    if "risk_reserve" not in splits:
-        return None, left_out + f"{layout.splits.name} has no risk_reserve."
     reserve = {int(s) for s in splits.loc[splits["risk_reserve"].astype(bool), "subject_id"]}
     if not reserve:
         return None, left_out + "the risk reserve is empty."
     stored = read_embeddings(layout.embeddings)
-    windows = pd.read_parquet(layout.metadata, columns=["segment_id", "subject_id", "hadm_id", "start_time_us"])
-    rows = table[table["first_eligible"] == 1]
+    windows = read_metadata(layout.metadata, ["segment_id", "subject_id", "hadm_id", "start_time_us"])
     segment_us = round(settings.segment_seconds * 1_000_000)
-    subjects, vectors = mean_embeddings(
-        np.asarray(stored.embeddings, dtype=float), stored.segment_id, windows, rows, segment_us
+    keys, vectors = mean_embeddings(
+        np.asarray(stored.embeddings, dtype=float), stored.segment_id, windows, table, segment_us
     )
-    if not subjects.size:
+    if keys.empty:
         raise InputError(f"{layout.embeddings}: holds no window of the patients in {layout.features.name}")
-    trained_on = frozenset(int(s) for s in manifest["train_subject_ids"])
-    return PatientEmbeddings(subjects, vectors, reserve, trained_on), ""
+    # The encoder's weights were chosen on its val patients: it knows them too.
+    trained_on = frozenset(int(s) for key in ("train_subject_ids", "val_subject_ids") for s in manifest.get(key, []))
+    return AdmissionEmbeddings(keys, vectors, reserve, trained_on), ""
