@@ -102,7 +102,9 @@ def plan_pieces(n: int, fs_hz: float, channels: tuple[str, ...], fmt: str, rng: 
         if not is_segment:
             pieces += [Piece(start, length)] if length else []
         else:
-            previous = _segment(start, length, channels, fmt, previous, length == long.max(), rng)
+            # Long segments keep ECG and PPG, so that nobody's signals are mostly of no use.
+            keep = channels if length == long.max() else BASE_CHANNELS if length > 0.15 * n else ()
+            previous = _segment(start, length, channels, fmt, previous, keep, rng)
             pieces.append(previous)
         start += length
     return pieces
@@ -114,15 +116,14 @@ def _segment(
     channels: tuple[str, ...],
     fmt: str,
     previous: Piece | None,
-    whole: bool,
+    keep: tuple[str, ...],
     rng: np.random.Generator,
 ) -> Piece:
     """A segment that keeps the channels, order and gains of the one before, or changes some of them."""
     chosen = list(channels)
-    if not whole:
-        chosen = [c for c in chosen if rng.random() > 0.08]
-        if not {"II", "V"} & set(chosen):
-            chosen.append("II")
+    chosen = [c for c in chosen if c in keep or rng.random() > 0.08]
+    if not {"II", "V"} & set(chosen):
+        chosen.append("II")
     if rng.random() < 0.25:
         chosen = [chosen[i] for i in rng.permutation(len(chosen))]
     converters = CONVERTERS[fmt]
