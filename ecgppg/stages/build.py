@@ -87,7 +87,7 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
         total.add(tally)
         shards[path] = {}
     sources = ([layout.dataset] if before else []) + sorted(shards)
-    joined = write_joined(sources, [p.patient for p in plan.patients], settings, layout)
+    joined = write_joined(sources, list(plan.found), settings, layout)
     n_rows = sum(total.subjects.values())
     counts = _attrition(plan, total) + linkage_counts(joined.linkage)
     write_completion(
@@ -178,8 +178,8 @@ def _check_disk(layout: OutputLayout, new: list[PlannedPatient], settings: Setti
 
 def _attrition(plan: BuildPlan, total: Tally) -> Counter[str]:
     counts = total.counts.copy()
-    for key in plan.attrition:
-        counts[key] = plan.attrition[key]
+    for key, n in plan.attrition.items():
+        counts[key] = n + (counts[key] if key.startswith("record:") else 0)
     counts["patients_kept"] = sum(1 for n in total.subjects.values() if n)
     counts["patients_built"] = len(total.subjects)
     counts["patients_too_few_windows"] = counts["patients_built"] - counts["patients_kept"]

@@ -15,6 +15,7 @@ AGREEMENT = (
 NO_AGREEMENT = "No clinical tables were joined. The licence of the waveform records applies."
 STEPS = (
     ("patients_found", "patients found", 0),
+    ("patients_without_records", "left out: listed, but no record is there", 1),
     ("patients_under_age", "left out: under age at first admission", 1),
     ("patients_beyond_max_patients", "left out: beyond max_patients", 1),
     ("patients_built", "patients read", 0),
@@ -80,13 +81,15 @@ def _by_reason(counts: dict[str, int], prefix: str, reasons: tuple[str, ...]) ->
 
 
 def _hide_small(rows: list[dict[str, Any]], least: int) -> list[dict[str, Any]]:
-    """Replace counts of patients and admissions under `least` (but not 0) by '<least'."""
+    """Counts of labels fit for people: those of fewer than `least` patients as '<least'."""
+    if not rows:
+        return []
+    import pandas as pd
 
-    def hidden(key: str, value: Any) -> Any:
-        counted = ("patients" in key or "admissions" in key) and isinstance(value, int)
-        return f"<{least}" if counted and 0 < value < least else value
+    from ecgppg.clinical.counts import hide_small_cells
 
-    return [{key: hidden(key, value) for key, value in row.items()} for row in rows]
+    shown = hide_small_cells(pd.DataFrame(rows), least).astype(object)
+    return shown.where(shown.notna(), f"<{least}").to_dict("records")
 
 
 def _markdown(card: dict[str, Any], dataset: Path) -> str:

@@ -22,7 +22,7 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     for table in tables.missing:
         log.info("clinical table %s is absent: what needs it is left empty", table)
     definitions = load_definitions(Path(settings.code_lists) if settings.code_lists else None)
-    features = clinical_features(tables, definitions, rows_from_first_icu(tables))
+    features = clinical_features(tables, definitions, rows_from_first_icu(tables, settings.min_age_years))
     with atomic_path(layout.features) as temporary:
         features.to_csv(temporary, index=False)
     write_completion(layout.features, settings.content("label"), len(features))

@@ -41,7 +41,7 @@ def join_clinic(columns: dict[str, np.ndarray], patients: list[Patient], setting
     columns : dict of (N,) arrays
         `SEGMENT_COLUMNS` of the whole dataset, in file order.
     patients : list of Patient
-        Whose records are linked, whether or not a window of them was kept.
+        Everyone found: their records are linked, whether or not a window of them was kept.
     settings : Settings
         Names the clinical folder; without one every clinical column says unknown.
 
@@ -60,8 +60,9 @@ def join_clinic(columns: dict[str, np.ndarray], patients: list[Patient], setting
         }
         return Joined({**unknown, **generic}, None, None, [], ())
     from ecgppg.clinical.code_lists import load_definitions
+    from ecgppg.clinical.counts import count_definitions
     from ecgppg.clinical.features import clinical_features
-    from ecgppg.clinical.labels import count_definitions, label_rows
+    from ecgppg.clinical.labels import label_rows
     from ecgppg.clinical.linkage import link_records, link_times
     from ecgppg.clinical.tables import read_tables
     from ecgppg.stages.wave_features import admission_rows
@@ -82,7 +83,7 @@ def join_clinic(columns: dict[str, np.ndarray], patients: list[Patient], setting
         "care_unit": linked["care_unit"].to_numpy(str),
     }
     rows = admission_rows({**columns, "hadm_id": hadm_id}, length_us)
-    counts = count_definitions(tables, definitions)
+    counts = count_definitions(tables, definitions, np.unique(columns["subject_id"]))
     return Joined(
         {**clinical, **labels, **generic},
         link_records(tables, record_times(patients, settings)),

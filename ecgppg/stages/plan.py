@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from ecgppg.config.settings import Settings
@@ -30,10 +30,11 @@ class PlannedPatient:
 
 @dataclass(frozen=True)
 class BuildPlan:
-    """Patients in building order, and how many were left out before any signal was read."""
+    """Patients in building order, everyone who was found, and how many were left out before a signal was read."""
 
     patients: tuple[PlannedPatient, ...]
-    attrition: Counter[str] = field(default_factory=Counter)
+    found: tuple[Patient, ...]
+    attrition: Counter[str]
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,19 @@ def plan_build(settings: Settings) -> BuildPlan:
     """
     found = find_patients(settings)
     attrition = Counter(patients_found=len(found), records_found=sum(len(p.records) for p in found))
-    of_age = _of_age(found, settings)
-    attrition["patients_under_age"] = len(found) - len(of_age)
+    with_records = [p for p in found if p.records]
+    for patient in (p for p in found if not p.records):
+        attrition["patients_without_records"] += 1
+        attrition["record:missing_file"] += len(patient.missing)
+        attrition["record:path_outside_folder"] += len(patient.refused)
+    of_age = _of_age(with_records, settings)
+    attrition["patients_under_age"] = len(with_records) - len(of_age)
     planned = _volumes(of_age, settings)
     planned.sort(key=lambda p: (-p.n_candidates, p.subject_id))
     kept = planned[: settings.max_patients]
     attrition["patients_beyond_max_patients"] = len(planned) - len(kept)
     attrition["patients_planned"] = len(kept)
-    return BuildPlan(tuple(kept), attrition)
+    return BuildPlan(tuple(kept), tuple(found), attrition)
 
 
 def _volumes(patients: list[Patient], settings: Settings) -> list[PlannedPatient]:

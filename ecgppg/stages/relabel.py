@@ -42,9 +42,7 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     with open_dataset(layout.dataset) as dataset:
         columns = {name: dataset.column(name) for name in dataset.columns}
         stale = [n for n in dataset.columns if is_label(n) or n in {c.name for c in CLINICAL_COLUMNS}]
-    built = set(record["subjects"])
-    patients = [p for p in find_patients(settings) if str(p.subject_id) in built]
-    joined = join_clinic(columns, patients, settings)
+    joined = join_clinic(columns, find_patients(settings), settings)
     replace_columns(layout.dataset, layout.dataset, joined.columns, drop=stale)
     write_completion(
         layout.dataset, record["content"], record["rows"], counts=record["counts"], subjects=record["subjects"],
