@@ -119,6 +119,13 @@ def test_detection_and_prediction_are_two_tasks(tables, subject, hadm, when, det
     assert (row["y_stroke_detection"], row["y_stroke_prediction"]) == (detection, prediction)
 
 
+def test_an_admission_without_diagnoses_is_no_start_for_prediction(tmp_path):
+    later = (4, 42, "2151-01-01", "2151-01-09", "", "EMERGENCY", 0)
+    diagnoses = [*DIAGNOSES, (4, 42, 1, "431")]
+    tables = read_tables(write_folder(tmp_path, ADMISSIONS=[*ROWS["ADMISSIONS"], later], DIAGNOSES_ICD=diagnoses))
+    assert one(tables, 4, 41, "2150-01-02")["y_stroke_prediction"] == -1
+
+
 @pytest.mark.parametrize(("hadm", "code"), [(11, "43811"), (11, "V1254"), (12, "431")])
 def test_a_stroke_so_far_excludes_from_prediction(tmp_path, hadm, code):
     tables = read_tables(write_folder(tmp_path, DIAGNOSES_ICD=[*DIAGNOSES, (1, hadm, 9, code)]))

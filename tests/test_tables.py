@@ -119,6 +119,22 @@ def test_a_wrong_value_is_told_without_repeating_it(tmp_path, name, old, new, me
     assert "\n" not in str(caught.value)
 
 
+def test_a_column_named_twice_is_refused(tmp_path):
+    path = write_folder(tmp_path) / "PATIENTS.csv"
+    path.write_text(path.read_text().replace("row_id", "DOB", 1))
+    with pytest.raises(InputError, match="has column dob twice"):
+        read_tables(tmp_path)
+
+
+def test_byte_order_mark_line_ends_and_quoted_breaks_do_no_harm(tmp_path):
+    plain = read_tables(write_folder(tmp_path / "plain"))
+    path = write_folder(tmp_path / "odd") / "ADMISSIONS.csv"
+    header, *rows = path.read_text().splitlines()
+    text = "\r\n".join([header + ",diagnosis", *(row + ',"two\nlines, one cell"' for row in rows), ""])
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    same(plain, read_tables(tmp_path / "odd"))
+
+
 @pytest.mark.parametrize("damage", [b"", b"\x1f\x8b\x08rest", b"PK\x03\x04", b"\xff\xfe\x00\x01"])
 def test_a_damaged_file_is_an_input_error(tmp_path, damage):
     folder = write_folder(tmp_path)

@@ -35,8 +35,8 @@ def outcomes(
     DataFrame
         y_stroke_detection, y_af_this: a code of this admission; known at its discharge.
         y_stroke_prediction: a stroke code of a later admission; -1 for patients with a stroke or its history in this
-        or an earlier admission, and for those without a later admission. Known at the discharge of the first later
-        admission with a stroke, or for a 0 of the last one with diagnoses.
+        or an earlier admission, for an admission without diagnoses, and where there is no later one. Known at the
+        discharge of the first later admission with a stroke, or for a 0 of the last one with diagnoses.
         y_death_hospital: known at discharge.
         y_death_90d, y_death_1y: from the index time; a death is known when its day is over, survival when the days
         have passed.
@@ -69,7 +69,7 @@ def _admission_outcomes(tables: ClinicalTables, definitions: Definitions) -> pd.
     had_stroke = (labels[["stroke_this", "stroke_before", "stroke_history_this", "stroke_history_before"]] == 1).any(
         axis=1
     )
-    prediction = labels["stroke_after"].mask(had_stroke, UNKNOWN_LABEL)
+    prediction = labels["stroke_after"].mask(had_stroke | (labels["stroke_this"] < 0), UNKNOWN_LABEL)
     outcome = {
         "y_stroke_detection": labels["stroke_this"],
         "y_stroke_prediction": prediction,

@@ -27,7 +27,10 @@ MISSING_VALUES = ["", "NULL", "NaN", "nan", "NaT"]
 
 def find_table(folder: Path, spec: TableSpec) -> Path | None:
     """The file of a table in `folder`, any case; a plain .csv is taken before .csv.gz, that before .parquet."""
-    by_name = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_file()}
+    try:
+        by_name = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_file()}
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be listed ({type(error).__name__})") from None
     return next((by_name[name] for s in SUFFIXES if (name := spec.name.lower() + s) in by_name), None)
 
 
@@ -78,7 +81,8 @@ def _read_csv(path: Path, spec: TableSpec) -> pa.Table:
     named = pyarrow.csv.ReadOptions(column_names=header, skip_rows=1)
     try:
         with pa.input_stream(str(path), compression=compression) as stream:
-            return pyarrow.csv.read_csv(stream, read_options=named, convert_options=convert)
+            parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
+            return pyarrow.csv.read_csv(stream, read_options=named, parse_options=parse, convert_options=convert)
     except pa.ArrowInvalid as error:
         raise InputError(f"{path}: {_csv_cause(str(error), header, spec)}") from None
 
@@ -86,7 +90,7 @@ def _read_csv(path: Path, spec: TableSpec) -> pa.Table:
 def _read_parquet(path: Path, spec: TableSpec) -> pa.Table:
     names = pyarrow.parquet.read_schema(path).names
     by_lower = {name.lower(): name for name in names}
-    _require_columns(list(by_lower), path, spec)
+    _require_columns([name.lower() for name in names], path, spec)
     table = pyarrow.parquet.read_table(path, columns=[by_lower[name] for name in spec.columns])
     table = table.rename_columns([name.lower() for name in table.column_names]).select(list(spec.columns))
     typed = []
@@ -104,6 +108,9 @@ def _require_columns(present: list[str], path: Path, spec: TableSpec) -> None:
     absent = [name for name in spec.columns if name not in present]
     if absent:
         raise InputError(f"{path}: has no column {absent[0]}; {spec.name} is needed for {spec.purpose}")
+    twice = [name for name in spec.columns if present.count(name) > 1]
+    if twice:
+        raise InputError(f"{path}: has column {twice[0]} twice")
 
 
 def _csv_cause(message: str, header: list[str], spec: TableSpec) -> str:
