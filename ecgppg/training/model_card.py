@@ -7,7 +7,7 @@ def model_card(description: dict[str, Any]) -> str:
     """Markdown card of an encoder from its description (see `training.export`)."""
     given, weights = description["input"], description["weights"]
     training, encoder = description["training"], description["encoder"]
-    loss = "" if weights["val_loss"] is None else f", validation loss {weights['val_loss']:.4f}"
+    loss = "" if weights["val_loss"] is None else f": {weights['val_loss']:.4f}"
     return f"""# Model card: {" and ".join(given["channels"])} encoder
 
 ## What it is
