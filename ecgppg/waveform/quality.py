@@ -22,9 +22,9 @@ from ecgppg.waveform.regularity import longest_flat_s, template_correlation
 NOISE_FLOOR_MV = 0.05
 """Noise up to this (rms) is any recorder's: without it a live but silent ECG, asystole, would be all noise."""
 
-NOISE_FLOOR_CODES = 2.0
+NOISE_FLOOR_STEPS = 2.0
 NOISE_FLOOR_RANGE = 0.002
-"""The same where millivolts are unknown: so many steps of the codes, or this share of the ADC's range."""
+"""The same where millivolts are unknown: so many steps of the codes; for an ECG also this share of the ADC's range."""
 
 IMPLAUSIBLE_SHARE = 0.01
 FLAT_STRETCH_S = 3.0
@@ -167,11 +167,11 @@ def _quality(block: ChannelBlock, filtered_NT: np.ndarray, floor_N: np.ndarray, 
     """Score of one channel, float32 (N,)."""
     fs_hz = settings.sampling_rate_hz
     if block.kind == "ECG":
-        noise_N = checks.noise_power(filtered_NT, fs_hz, *settings.ecg_band_hz)
+        noise_N = checks.noise_power(filtered_NT, fs_hz, settings.ecg_band_hz)
     else:
         # The band-pass leaves nothing fast in a pulse: its noise is seen before, and counted within the band.
         low_hz, high_hz = settings.ppg_band_hz
-        noise_N = checks.noise_power(np.nan_to_num(block.raw_NT), fs_hz, 0.0, fs_hz / 2)
+        noise_N = checks.noise_power(np.nan_to_num(block.raw_NT), fs_hz, None)
         noise_N *= (high_hz - low_hz) / (fs_hz / 2)
     power_N = filtered_NT.var(axis=1)
     excess_N = np.maximum(noise_N - floor_N**2, 0)
@@ -183,9 +183,11 @@ def _noise_floor(block: ChannelBlock) -> np.ndarray:
     """Noise (rms) that is the recorder's own, in the unit of the filtered signal, float (N,)."""
     if block.kind == "ECG" and block.calibrated:
         return np.full(len(block.codes_NT), NOISE_FLOOR_MV)
-    low, high = block.code_limits
-    codes_N = np.maximum(NOISE_FLOOR_CODES * checks.code_step(block.codes_NT), NOISE_FLOOR_RANGE * (high - low))
-    return codes_N * _unit_per_code(block)
+    floor_N = NOISE_FLOOR_STEPS * checks.code_step(block.codes_NT)
+    if block.kind == "ECG":
+        low, high = block.code_limits
+        floor_N = np.maximum(floor_N, NOISE_FLOOR_RANGE * (high - low))
+    return floor_N * _unit_per_code(block)
 
 
 def _unit_per_code(block: ChannelBlock) -> float:

@@ -7,8 +7,10 @@ from functools import lru_cache
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
+from scipy.signal import sosfreqz
 
 from ecgppg.waveform.codes import MISSING
+from ecgppg.waveform.filters import band_pass
 
 PLATEAU_S = 0.032
 """Samples at one extreme code for this long, entered by a jump, are a clipped top and not a round one."""
@@ -17,6 +19,9 @@ IMPLAUSIBLE_MV = 10.0
 """No ECG electrode sees this after a high-pass; a giant ectopic beat has half of it."""
 
 NOISE_BLOCK_S = 0.16
+MEDIAN_OF_BLOCKS = 0.9
+"""Median of the power of so short blocks of white noise, as a share of its mean; measured."""
+
 SLOW_S = {"ECG": 0.6, "PPG": 2.0}
 """What a moving average of this length leaves is slower than a beat of that signal: sway."""
 
@@ -79,26 +84,28 @@ def code_step(codes_NT: np.ndarray) -> np.ndarray:
     return np.where(step_N == 2**40, 1, step_N)
 
 
-def noise_power(x_NT: np.ndarray, fs_hz: float, low_hz: float, high_hz: float) -> np.ndarray:
+def noise_power(x_NT: np.ndarray, fs_hz: float, band_hz: tuple[float, float] | None) -> np.ndarray:
     """Power of the noise between the beats, in the band of the filter, float (N,).
 
     The second difference shows what is fast; its power in blocks of `NOISE_BLOCK_S` has its median between the beats
     (a QRS fills less than half of the blocks up to 200 bpm), however the beats are spaced, and if there are none. The
-    noise is taken to be as strong at every frequency of the band.
+    noise is taken to have been white before the filter.
 
     Parameters
     ----------
     x_NT : np.ndarray
-        float32, after a band-pass of low_hz to high_hz; or unfiltered with 0 and fs_hz / 2.
-    fs_hz, low_hz, high_hz : float
+        float32 (N, T).
+    fs_hz : float
         Hz.
+    band_hz : tuple of float or None
+        What `filters.zero_phase` was given to make `x_NT`; None: not filtered.
     """
     fast_NT = 2 * x_NT[:, 1:-1] - x_NT[:, 2:] - x_NT[:, :-2]
     length = round(NOISE_BLOCK_S * fs_hz)
     n_blocks = fast_NT.shape[1] // length
     np.square(fast_NT, out=fast_NT)
     power = fast_NT[:, : n_blocks * length].reshape(len(x_NT), n_blocks, length).mean(axis=2)
-    return np.median(power, axis=1) / _second_difference_gain(fs_hz, low_hz, high_hz)
+    return np.median(power, axis=1) / MEDIAN_OF_BLOCKS / _second_difference_gain(fs_hz, band_hz)
 
 
 def steadiness(x_NT: np.ndarray, fs_hz: float, kind: str) -> np.ndarray:
@@ -157,7 +164,12 @@ def _add_plateaus(
 
 
 @lru_cache(maxsize=64)
-def _second_difference_gain(fs_hz: float, low_hz: float, high_hz: float) -> float:
-    """Power that the second difference passes of noise that is even from low_hz to high_hz."""
-    frequency_hz = np.linspace(low_hz, high_hz, 2000)
-    return float(np.mean((2 * np.sin(np.pi * frequency_hz / fs_hz)) ** 4))
+def _second_difference_gain(fs_hz: float, band_hz: tuple[float, float] | None) -> float:
+    """Power of the second difference beside that of the signal itself, for white noise through the band-pass."""
+    frequency_hz = np.linspace(0, fs_hz / 2, 4000)
+    passed = np.ones(frequency_hz.size)
+    if band_hz:
+        _, response = sosfreqz(band_pass(*band_hz, fs_hz), frequency_hz, fs=fs_hz)
+        passed = np.abs(response) ** 4  # forward and backward, and squared
+    gain = (2 * np.sin(np.pi * frequency_hz / fs_hz)) ** 4
+    return float((passed * gain).sum() / passed.sum())

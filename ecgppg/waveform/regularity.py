@@ -4,12 +4,15 @@ Shapes: N windows, T samples, B beats (padded).
 """
 
 import numpy as np
+from scipy.ndimage import uniform_filter1d
 
 from ecgppg.waveform.beats import Beats
 from ecgppg.waveform.quality_checks import longest_true
 
 FLAT_SHARE = 0.1
-"""A signal is flat where it stays within this share of the window's largest deflection, or within the noise floor."""
+"""A signal is flat where its size stays within this share of the window's greatest, or within the noise floor."""
+
+SIZE_S = 0.1
 
 
 def longest_flat_s(x_NT: np.ndarray, fs_hz: float, floor_N: np.ndarray) -> np.ndarray:
@@ -22,9 +25,9 @@ def longest_flat_s(x_NT: np.ndarray, fs_hz: float, floor_N: np.ndarray) -> np.nd
     fs_hz : float
         Hz.
     floor_N : np.ndarray
-        Deflections up to this are the recorder's own, in the unit of `x_NT`.
+        Noise (rms) up to this is the recorder's own, in the unit of `x_NT`.
     """
-    size_NT = np.abs(x_NT)
+    size_NT = uniform_filter1d(np.abs(x_NT), round(SIZE_S * fs_hz), axis=1)
     limit_N = np.maximum(FLAT_SHARE * size_NT.max(axis=1), floor_N)
     return longest_true(size_NT <= limit_N[:, None]) / fs_hz
 
