@@ -16,7 +16,7 @@ from ecgppg.core.files import changed_keys, read_completion, write_completion
 from ecgppg.core.parallel import map_jobs
 from ecgppg.core.runlog import progress, readable_bytes, readable_seconds
 from ecgppg.stages.card import write_card
-from ecgppg.stages.join import label_provenance, linkage_counts, write_joined
+from ecgppg.stages.join import linkage_counts, write_joined
 from ecgppg.stages.parts import PartJob, build_part, dataset_attributes
 from ecgppg.stages.plan import BuildPlan, PlannedPatient, plan_build
 from ecgppg.store.merge import merge_segments
@@ -92,7 +92,7 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     counts = _attrition(plan, total) + linkage_counts(joined.linkage)
     write_completion(
         layout.dataset, content, n_rows, counts=dict(counts), subjects=total.subjects,
-        seconds=round(time.monotonic() - began_s, 1), labels=label_provenance(joined, settings),
+        seconds=round(time.monotonic() - began_s, 1), labels=joined.provenance,
     )  # fmt: skip
     write_card(settings, layout)
     shutil.rmtree(layout.build, ignore_errors=True)

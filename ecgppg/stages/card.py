@@ -52,7 +52,7 @@ def write_card(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     assert record is not None, "the card is written after the dataset"
     with open_dataset(layout.dataset) as dataset:
         attributes = dataset.attributes
-    counts = record["counts"]
+    counts, labels = record["counts"], record["labels"]
     card = {
         "schema_version": SCHEMA_VERSION,
         "config_hash": record["config_hash"],
@@ -65,8 +65,8 @@ def write_card(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
         "windows_dropped": _by_reason(counts, "window:", WINDOW_REASONS),
         "records_damaged": _by_reason(counts, "record:", READ_REASONS),
         "records_linked": _by_reason(counts, "linked:", LINK_GRADES),
-        "labels": {**record["labels"], "counts": _hide_small(record["labels"]["counts"], settings.min_cell_patients)},
-        "agreement": AGREEMENT if record["labels"]["clinical_tables"] else NO_AGREEMENT,
+        "labels": labels | {"counts": _hide_small(labels.get("counts", []), settings.min_cell_patients)},
+        "agreement": AGREEMENT if labels["clinical_tables"] else NO_AGREEMENT,
     }
     write_json(layout.card_json, card)
     write_text(layout.card_markdown, _markdown(card, layout.dataset))
@@ -89,7 +89,8 @@ def _hide_small(rows: list[dict[str, Any]], least: int) -> list[dict[str, Any]]:
     from ecgppg.clinical.counts import hide_small_cells
 
     shown = hide_small_cells(pd.DataFrame(rows), least).astype(object)
-    return shown.where(shown.notna(), f"<{least}").to_dict("records")
+    shown = shown.where(shown.notna(), f"<{least}")
+    return [dict(zip(shown.columns, row, strict=True)) for row in shown.to_numpy().tolist()]
 
 
 def _markdown(card: dict[str, Any], dataset: Path) -> str:
@@ -117,8 +118,13 @@ def _markdown(card: dict[str, Any], dataset: Path) -> str:
     if card["labels"]["clinical_tables"]:
         lines += _table("Records linked to an admission, by grade", "grade", card["records_linked"])
         lines += _label_table(card["labels"]["counts"])
-        missing = card["labels"]["missing_tables"]
-        lines += ["", f"Clinical tables absent: {', '.join(missing) if missing else 'none'}."]
+        history = card["labels"]["history"]
+        lines += [
+            "",
+            f"In the tables {history['n_patients_readmitted']:,} of {history['n_patients']:,} patients have more than "
+            "one admission: `_before`, `_after` and prediction are unknown for the others.",
+            *(f"- {notice}" for notice in card["labels"]["notices"]),
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -127,14 +133,11 @@ def _band(band_hz: list[float]) -> str:
 
 
 def _table(title: str, head: str, counts: dict[str, int]) -> list[str]:
-    return [
-        "",
-        f"## {title}",
-        "",
-        f"| {head} | count |",
-        "|---|---:|",
-        *(f"| {k} | {n:,} |" for k, n in counts.items()),
-    ]
+    """The reasons that occurred as a table, the others in one line."""
+    rows = [f"| {key} | {n:,} |" for key, n in counts.items() if n]
+    none = ", ".join(key for key, n in counts.items() if not n)
+    table = [f"| {head} | count |", "|---|---:|", *rows, ""] if rows else []
+    return ["", f"## {title}", "", *table, *([f"None: {none}."] if none else [])]
 
 
 def _label_table(rows: list[dict[str, Any]]) -> list[str]:

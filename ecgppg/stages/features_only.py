@@ -19,8 +19,8 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
 
     assert settings.clinical_dir
     tables = read_tables(Path(settings.clinical_dir))
-    for table in tables.missing:
-        log.info("clinical table %s is absent: what needs it is left empty", table)
+    for notice in tables.notices():
+        log.info("clinical tables: %s", notice)
     definitions = load_definitions(Path(settings.code_lists) if settings.code_lists else None)
     features = clinical_features(tables, definitions, rows_from_first_icu(tables, settings.min_age_years))
     with atomic_path(layout.features) as temporary:

@@ -1,5 +1,6 @@
 """The last step of a build: what the recordings say joined, by time, with what the clinic knows."""
 
+import json
 import logging
 from collections import Counter
 from dataclasses import dataclass
@@ -29,8 +30,7 @@ class Joined:
     columns: dict[str, Any]
     linkage: pd.DataFrame | None
     features: pd.DataFrame | None
-    label_counts: list[dict[str, Any]]
-    missing_tables: tuple[str, ...]
+    provenance: dict[str, Any]
 
 
 def join_clinic(columns: dict[str, np.ndarray], patients: list[Patient], settings: Settings) -> Joined:
@@ -58,9 +58,9 @@ def join_clinic(columns: dict[str, np.ndarray], patients: list[Patient], setting
             "link_grade": np.zeros(n, np.uint8),
             "care_unit": np.full(n, "", dtype="<U1"),
         }
-        return Joined({**unknown, **generic}, None, None, [], ())
+        return Joined({**unknown, **generic}, None, None, {"clinical_tables": False})
     from ecgppg.clinical.code_lists import load_definitions
-    from ecgppg.clinical.counts import count_definitions
+    from ecgppg.clinical.counts import count_definitions, count_history
     from ecgppg.clinical.features import clinical_features
     from ecgppg.clinical.labels import label_rows
     from ecgppg.clinical.linkage import link_records, link_times
@@ -68,8 +68,8 @@ def join_clinic(columns: dict[str, np.ndarray], patients: list[Patient], setting
     from ecgppg.stages.wave_features import admission_rows
 
     tables = read_tables(Path(settings.clinical_dir))
-    for table in tables.missing:
-        log.info("clinical table %s is absent: what needs it is left empty", table)
+    for notice in tables.notices():
+        log.info("clinical tables: %s", notice)
     definitions = load_definitions(Path(settings.code_lists) if settings.code_lists else None)
     start_us = columns["start_time_us"]
     length_us = round(settings.segment_seconds * 1e6)
@@ -84,12 +84,18 @@ def join_clinic(columns: dict[str, np.ndarray], patients: list[Patient], setting
     }
     rows = admission_rows({**columns, "hadm_id": hadm_id}, length_us)
     counts = count_definitions(tables, definitions, np.unique(columns["subject_id"]))
+    provenance = {
+        "clinical_tables": True,
+        "labels_hash": definitions.labels_hash,
+        "counts": json.loads(counts.to_json(orient="records")),
+        "history": count_history(tables),
+        "notices": tables.notices(),
+    }
     return Joined(
         {**clinical, **labels, **generic},
         link_records(tables, record_times(patients, settings)),
         clinical_features(tables, definitions, rows),
-        counts.to_dict("records"),
-        tuple(tables.missing),
+        provenance,
     )
 
 
@@ -172,13 +178,3 @@ def linkage_counts(linkage: pd.DataFrame | None) -> Counter[str]:
         return Counter()
     grades = Counter(LINK_GRADES[code] for code in linkage["link_grade"])
     return Counter({f"linked:{grade}": n for grade, n in grades.items()})
-
-
-def label_provenance(joined: Joined, settings: Settings) -> dict[str, Any]:
-    """What the labels came from, for the completion record and the dataset card."""
-    return {
-        "clinical_tables": settings.clinical_dir is not None,
-        "content": settings.content("label"),
-        "counts": joined.label_counts,
-        "missing_tables": list(joined.missing_tables),
-    }

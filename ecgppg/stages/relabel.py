@@ -9,7 +9,7 @@ from ecgppg.config.settings import Settings
 from ecgppg.core.files import read_completion, write_completion
 from ecgppg.sources.find import find_patients
 from ecgppg.stages.card import write_card
-from ecgppg.stages.join import join_clinic, label_provenance, write_tables
+from ecgppg.stages.join import join_clinic, write_tables
 from ecgppg.store.reader import open_dataset
 from ecgppg.store.writer import replace_columns
 
@@ -46,7 +46,7 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     replace_columns(layout.dataset, layout.dataset, joined.columns, drop=stale)
     write_completion(
         layout.dataset, record["content"], record["rows"], counts=record["counts"], subjects=record["subjects"],
-        seconds=record["seconds"], labels=label_provenance(joined, settings),
+        seconds=record["seconds"], labels=joined.provenance,
     )  # fmt: skip
     write_tables(joined, layout)
     write_card(settings, layout)
