@@ -174,10 +174,10 @@ def test_too_good_to_be_believed_is_said() -> None:
 def test_noise_gives_an_auroc_around_one_half() -> None:
     values = []
     for seed in range(6):
-        table = simulate(400, seed).features
+        table = simulate(300, seed).features
         frame = build_cohort(table, TASKS[0]).frame
         y = np.random.default_rng(seed).permutation(np.repeat([0, 1], [len(frame) - 40, 40]))
-        ladder = run_ladder(frame, y, 5, seed)
+        ladder = run_ladder(frame, y, 3, seed)
         values.append(auroc(y, ladder.predictions["clinical_waveform"], ladder.fold_N))
     assert np.mean(values) == pytest.approx(0.5, abs=0.06)
 

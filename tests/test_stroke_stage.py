@@ -19,7 +19,8 @@ from ecgppg.store.embeddings import Embeddings, write_embeddings
 from ecgppg.store.metadata import write_metadata
 from ecgppg.synthetic.feature_table import simulate
 
-FAST = Settings(n_bootstrap=100)
+FAST = Settings(n_bootstrap=100, n_outer_folds=2)
+COUNTS_ONLY = Settings(min_events=1000)
 
 
 @pytest.fixture(scope="module")
@@ -82,12 +83,12 @@ def test_fitted_models_are_arrays_that_predict(simulated) -> None:
 
 
 def test_same_seed_gives_the_same_report(tmp_path: Path) -> None:
-    table = simulate(250, 4).features
+    table = simulate(200, 4).features
     reports = []
     for name in ("a", "b"):
         layout = OutputLayout(tmp_path / name)
         _write_table(layout, table)
-        stroke.run(Settings(n_bootstrap=100, min_events=10), layout)
+        stroke.run(FAST, layout)
         reports.append((layout.stroke / "stroke_report.html").read_bytes())
     assert reports[0] == reports[1]
     assert b"imulated" not in reports[0]
@@ -114,7 +115,7 @@ def test_small_cells_stay_hidden_in_every_page(tmp_path: Path) -> None:
     table.loc[cases[7:], "y_stroke_detection"] = 0
     layout = OutputLayout(tmp_path)
     _write_table(layout, table)
-    stroke.run(Settings(n_bootstrap=100, min_events=5), layout)
+    stroke.run(Settings(n_bootstrap=100, n_outer_folds=2, min_events=5), layout)
     for name in ("stroke_report.md", "stroke_report.html", "stroke_report.json"):
         text = (layout.stroke / name).read_text()
         assert not re.search(r"\b7 (events|with the outcome)", text)
@@ -141,6 +142,16 @@ def test_table_without_waveform_or_without_a_task_says_so(tmp_path: Path) -> Non
     assert [a["task"] for a in report["analyses"]] == ["detection"]
     assert report["analyses"][0]["not_fitted"]["clinical_waveform"] == "the table has no waveform measurement"
     assert any("no column y_stroke_prediction" in note for note in report["notes"])
+
+
+def test_table_with_nothing_but_waveform_has_nothing_to_add_it_to(tmp_path: Path) -> None:
+    table = simulate(300, 2).features
+    layout = OutputLayout(tmp_path)
+    _write_table(layout, table.drop(columns=[c for c in table if "f_" in c and "f_wave_" not in c]))
+    analysis = stroke.run(FAST, layout)["analyses"][0]
+    assert list(analysis["models"]) == ["prevalence"]
+    assert analysis["not_fitted"]["clinical_waveform"] == "the table has no clinical predictor that varies"
+    assert analysis["cha2ds2_vasc"]["used"] == []
 
 
 def test_missing_table_is_one_clear_line(tmp_path: Path) -> None:
@@ -189,13 +200,13 @@ def test_encoder_that_knows_an_evaluated_patient_is_refused(tmp_path: Path) -> N
     layout = OutputLayout(tmp_path)
     _with_embeddings(layout, trained_on=[99, 100, 101])
     with pytest.raises(InputError, match="1 evaluated patients were in the encoder's training"):
-        stroke.run(FAST, layout)
+        stroke.run(COUNTS_ONLY, layout)
 
 
 def test_embeddings_of_an_encoder_without_manifest_are_left_out(tmp_path: Path) -> None:
     layout = OutputLayout(tmp_path)
     _with_embeddings(layout, trained_on=[])
     (layout.encoder / "encoder.json").unlink()
-    report = stroke.run(FAST, layout)
+    report = stroke.run(COUNTS_ONLY, layout)
     assert not any(a["with_embeddings"] for a in report["analyses"])
     assert any("no manifest" in note for note in report["notes"])

@@ -124,7 +124,8 @@ def _roc(panel: "Axes", analysis: Analysis, least: int) -> None:
             *roc_curve(analysis.cohort.y_N, p_N, analysis.ladder.fold_N), color=_COLOURS[model], label=label, lw=1.6
         )
     panel.set(xlabel="1 − specificity", ylabel="Sensitivity", xlim=(0, 1), ylim=(0, 1), aspect="equal")
-    panel.legend(title="AUROC (interval)", fontsize=7.5, title_fontsize=7.5, loc="lower right", framealpha=0.9)
+    if panel.get_legend_handles_labels()[0]:
+        panel.legend(title="AUROC (interval)", fontsize=7.5, title_fontsize=7.5, loc="lower right", framealpha=0.9)
 
 
 def _calibration(panel: "Axes", analysis: Analysis, least: int) -> None:
@@ -140,7 +141,9 @@ def _calibration(panel: "Axes", analysis: Analysis, least: int) -> None:
         if np.isfinite(b) and low < high:
             grid = np.linspace(max(low, 1e-4), high, 100)
             line = expit(a + b * logit(grid))
-            panel.plot(grid, line, color=colour, lw=1.6, label=f"{MODEL_TITLES[model]} (slope {b:.2f})")
+            panel.plot(
+                grid, line, color=colour, lw=1.6, label=f"{MODEL_TITLES[model]} (slope {b:.2f})".replace("-", "−")
+            )
             top = max(top, high, line.max())
         groups = calibration_groups(y_N, p_N, least=max(least, 5))
         for g in groups:
@@ -150,21 +153,23 @@ def _calibration(panel: "Axes", analysis: Analysis, least: int) -> None:
     top = min(1.0, 1.05 * top) or 1.0
     panel.plot([0, top], [0, top], ":", color="#566270", linewidth=1)
     panel.set(xlabel="Predicted risk", ylabel="Observed share", xlim=(0, top), ylim=(0, top), aspect="equal")
-    panel.legend(fontsize=8, loc="lower right", framealpha=0.9)
+    if panel.get_legend_handles_labels()[0]:
+        panel.legend(fontsize=8, loc="lower right", framealpha=0.9)
 
 
 def _decision(panel: "Axes", analysis: Analysis, least: int) -> None:
     assert analysis.ladder is not None
     y_N = analysis.cohort.y_N
-    highest = min(0.9, max(0.02, float(np.quantile(analysis.ladder.predictions["clinical"], 0.99))))
+    models = [m for m in ("age_sex", "clinical", "clinical_waveform") if m in analysis.ladder.predictions]
+    tops = [float(np.quantile(analysis.ladder.predictions[m], 0.99)) for m in models]
+    highest = min(0.9, max([0.02, *tops]))
     thresholds = np.linspace(0.002, highest, 100)
     everybody = net_benefit(y_N, np.ones(y_N.size), thresholds)
     panel.plot(thresholds, everybody, color="#9aa5b1", lw=1.2, label="Act on everybody")
     panel.axhline(0, color="#566270", lw=1, ls=":", label="Act on nobody")
-    for model in ("age_sex", "clinical", "clinical_waveform"):
-        if model in analysis.ladder.predictions:
-            benefit = net_benefit(y_N, analysis.ladder.predictions[model], thresholds, least)
-            panel.plot(thresholds, benefit, color=_COLOURS[model], lw=1.5, label=MODEL_TITLES[model])
+    for model in models:
+        benefit = net_benefit(y_N, analysis.ladder.predictions[model], thresholds, least)
+        panel.plot(thresholds, benefit, color=_COLOURS[model], lw=1.5, label=MODEL_TITLES[model])
     ceiling = 1.1 * float(y_N.mean())
     panel.set(
         xlabel="Risk threshold", ylabel="Net benefit per patient", xlim=(0, highest), ylim=(-0.25 * ceiling, ceiling)

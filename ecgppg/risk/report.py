@@ -157,7 +157,13 @@ def _summary(analyses: Sequence[Analysis], settings: Settings) -> str:
                 f"the clinical model alone: {clear}."
             )
         else:
-            lines.append(lead + "; ".join(f"{MODEL_TITLES[m]}: {why}" for m, why in _absent(a).items()) + ".")
+            best = next(m for m in ("clinical", "age_sex", "prevalence") if m in a.measured.models)
+            why = _absent(a)["clinical_waveform"]
+            lines.append(
+                lead
+                + f"{MODEL_TITLES[best]}: AUROC {_show(a.measured.models[best]['auroc'])}. The waveform adds nothing "
+                f"{why}."
+            )
     return " ".join(lines)
 
 
