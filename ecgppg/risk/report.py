@@ -160,8 +160,7 @@ def _summary(analyses: Sequence[Analysis], settings: Settings) -> str:
             best = next(m for m in ("clinical", "age_sex", "prevalence") if m in a.measured.models)
             why = _absent(a)["clinical_waveform"]
             lines.append(
-                lead
-                + f"{MODEL_TITLES[best]}: AUROC {_show(a.measured.models[best]['auroc'])}. The waveform adds nothing "
+                lead + f"{MODEL_TITLES[best]}: AUROC {_show(a.measured.models[best]['auroc'])}. No waveform model: "
                 f"{why}."
             )
     return " ".join(lines)
