@@ -17,6 +17,9 @@ from ecgppg.store.reader import SegmentDataset
 
 WITHIN_BPM = 5.0
 PANEL = ("pantompkins1985", "hamilton2002", "elgendi2010", "kalidas2017", "rodrigues2021")
+WITHOUT_FILTER = ("rodrigues2021",)
+"""Detectors that have no filter of their own in neurokit2; they get its default one."""
+
 PANEL_MAJORITY = 4
 """A window is clear where so many of the panel lie within `WITHIN_BPM` of the panel's median."""
 
@@ -64,8 +67,9 @@ def neurokit_rate_bpm(ecg_T: np.ndarray, fs_hz: float, method: str = "neurokit")
     """
     import neurokit2 as nk
 
+    cleaning = "neurokit" if method in WITHOUT_FILTER else method
     try:
-        cleaned = nk.ecg_clean(np.asarray(ecg_T, dtype=np.float64), sampling_rate=int(fs_hz), method=method)
+        cleaned = nk.ecg_clean(np.asarray(ecg_T, dtype=np.float64), sampling_rate=int(fs_hz), method=cleaning)
         _, info = nk.ecg_peaks(cleaned, sampling_rate=int(fs_hz), method=method)
     except (ValueError, IndexError, ZeroDivisionError):  # its detectors fail so where they find nothing
         return np.nan
