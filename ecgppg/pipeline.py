@@ -51,7 +51,8 @@ def run_stages(
     """
     _check_inputs(settings, layout, stages, fresh)
     if fresh:
-        remove_from(stages[0], layout)
+        # Splits are frozen: training anew must not move a patient from test to train.
+        remove_from("train" if stages == TRAIN_STAGES else stages[0], layout)
     refuse_changes(settings, layout)
     start_log(layout.log, verbose)
     write_json(layout.config, settings.model_dump(mode="json"))

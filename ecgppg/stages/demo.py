@@ -6,7 +6,7 @@ from typing import Any
 
 from ecgppg.config.schema import OutputLayout
 from ecgppg.config.settings import Settings
-from ecgppg.core.files import atomic_path, read_json, write_json
+from ecgppg.core.files import read_json, write_json
 
 log = logging.getLogger("ecgppg")
 
@@ -47,14 +47,8 @@ def prepare(settings: Settings, layout: OutputLayout) -> Settings:
 def finish(settings: Settings, layout: OutputLayout) -> Path:
     """Run the stroke report on a simulated table of patients, which says on every page that it is simulated."""
     from ecgppg.stages import stroke
-    from ecgppg.synthetic.feature_table import simulate
 
-    folder = layout.stroke / "simulated"
-    features = folder / "simulated_features.csv"
-    frame, _ = simulate(SIMULATED_PATIENTS, settings.seed)
-    with atomic_path(features) as temporary:
-        frame.to_csv(temporary, index=False)
-    stroke.run(settings, layout, features, simulated=True)
-    report = folder / "stroke_report.html"
+    stroke.run_simulated(settings, layout, SIMULATED_PATIENTS)
+    report = layout.stroke / "simulated" / "stroke_report.html"
     log.info("  %s  the same report on %s simulated patients", report, f"{SIMULATED_PATIENTS:,}")
     return report

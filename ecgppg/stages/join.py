@@ -13,7 +13,7 @@ import pandas as pd
 from ecgppg.config.errors import DamagedRecord
 from ecgppg.config.schema import LINK_GRADES, SEGMENT_COLUMNS, UNKNOWN_ID, UNKNOWN_TIME_US, OutputLayout
 from ecgppg.config.settings import Settings
-from ecgppg.core.files import atomic_path
+from ecgppg.core.files import atomic_path, write_completion
 from ecgppg.sources.find import Patient
 from ecgppg.stages.parts import dataset_attributes
 from ecgppg.store.merge import merge_segments, merged_columns
@@ -158,18 +158,24 @@ def write_joined(sources: list[Path], patients: list[Patient], settings: Setting
 
 
 def write_tables(joined: Joined, layout: OutputLayout) -> None:
-    """Write metadata, linkage and features from what was joined."""
+    """Write metadata, linkage and features from what was joined, each with its completion record."""
     from ecgppg.store.metadata import write_metadata
     from ecgppg.store.reader import open_dataset
 
+    content = {"labels_hash": joined.provenance.get("labels_hash")}
     with open_dataset(layout.dataset) as dataset:
-        write_metadata(layout.metadata, layout.metadata_pickle, dataset.to_frame())
+        frame = dataset.to_frame()
+        content["content_hash"] = dataset.attributes["content_hash"]
+    write_metadata(layout.metadata, layout.metadata_pickle, frame)
+    write_completion(layout.metadata, content, len(frame))
     if joined.linkage is not None:
         with atomic_path(layout.linkage) as temporary:
             joined.linkage.to_parquet(temporary, index=False)
+        write_completion(layout.linkage, content, len(joined.linkage))
     if joined.features is not None:
         with atomic_path(layout.features) as temporary:
             joined.features.to_csv(temporary, index=False)
+        write_completion(layout.features, content, len(joined.features))
 
 
 def linkage_counts(linkage: pd.DataFrame | None) -> Counter[str]:

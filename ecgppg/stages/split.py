@@ -39,8 +39,9 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     if added or read_completion(layout.splits) is None:
         with atomic_path(layout.splits) as temporary:
             splits.to_parquet(temporary, index=False)
-        labels = read_completion(layout.metadata) or {}
-        write_completion(layout.splits, content, len(splits), note=note, metadata_sha256=labels.get("sha256"))
+        metadata = read_completion(layout.metadata) or {"content": {}}
+        labels_hash = metadata["content"].get("labels_hash")
+        write_completion(layout.splits, content, len(splits), note=note, labels_hash=labels_hash)
     counts = {name: int((splits["split"] == name).sum()) for name in SPLITS}
     _log.info("patients: %s; %s", ", ".join(f"{n} {name}" for name, n in counts.items()), note)
     return {**counts, "risk_reserve": int(splits["risk_reserve"].sum()), "added": added, "note": note}
