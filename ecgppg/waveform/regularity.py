@@ -6,7 +6,7 @@ Shapes: N windows, T samples, B beats (padded).
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from ecgppg.waveform.beats import Beats
+from ecgppg.waveform.beats import Beats, row_medians
 from ecgppg.waveform.quality_checks import longest_true
 
 FLAT_SHARE = 0.1
@@ -59,10 +59,6 @@ def template_correlation(x_NT: np.ndarray, beats: Beats, fs_hz: float, before_s:
     if row.size:
         mean[with_beats_N] = np.add.reduceat(beat, np.searchsorted(row, with_beats_N), axis=0)
     mean /= np.maximum(np.sqrt((mean**2).sum(axis=1, keepdims=True)), 1e-12)
-    correlation_NB = np.full(position_NB.shape, np.nan)
+    correlation_NB = np.zeros(position_NB.shape)
     correlation_NB[row, column] = (beat * mean[row]).sum(axis=1)
-    median_N = np.full(len(x_NT), np.nan)
-    enough_N = count_N >= 3
-    if enough_N.any():
-        median_N[enough_N] = np.nanmedian(correlation_NB[enough_N], axis=1)
-    return median_N
+    return np.where(count_N >= 3, row_medians(correlation_NB, whole_NB), np.nan)
