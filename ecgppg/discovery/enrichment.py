@@ -20,6 +20,8 @@ MOST_STRATA = 5
 PATIENTS_PER_STRATUM = 10
 PERMUTATIONS_PER_TEST = 2
 BLOCK = 500
+MEMBER_SHARE = 0.1
+"""A patient with many windows has one in every cluster by chance: a member has a tenth of them there."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,11 @@ class Association:
     n_positive, n_negative : int
         Patients with and without the label.
     n_positive_in, n_negative_in : int
-        Of those, patients with at least one window in the cluster.
+        Of those, patients with a tenth of their windows in the cluster or more.
     difference : Interval
         Mean share of time in the cluster, positive minus negative patients.
     odds_ratio : Interval
-        Of having any window in the cluster, with half a patient added to each cell.
+        Of spending a tenth of the time in the cluster or more; NaN where a cell of its table is empty.
     p : float
         Two-sided permutation p value of the difference.
     q : float
@@ -54,6 +56,11 @@ class Association:
     odds_ratio: Interval
     p: float
     q: float = np.nan
+
+
+def members(share_PK: np.ndarray) -> np.ndarray:
+    """Patients who spend a tenth of their time in a cluster or more, bool (P, K)."""
+    return share_PK >= MEMBER_SHARE
 
 
 def strata_of(n_windows_P: np.ndarray) -> np.ndarray:
@@ -116,7 +123,7 @@ def effect_sizes(
 ) -> tuple[list[Interval], list[Interval]]:
     """Difference of mean exposure and odds ratio of membership for each cluster, with patient-bootstrap intervals."""
     n = len(positive_P)
-    member_PK = (share_PK > 0).astype(float)
+    member_PK = members(share_PK).astype(float)
     drawn = np.zeros((n_bootstrap, n))
     np.add.at(drawn, (np.arange(n_bootstrap)[:, None], patient_draws(n, n_bootstrap, seed)), 1)
     weights_BP = np.concatenate([np.ones((1, n)), drawn])
@@ -126,9 +133,19 @@ def effect_sizes(
         difference_BK -= (weights_BP[:, ~positive_P] @ share_PK[~positive_P]) / negative_B1
         positive_in_BK = weights_BP[:, positive_P] @ member_PK[positive_P]
         negative_in_BK = weights_BP[:, ~positive_P] @ member_PK[~positive_P]
-        odds_BK = ((positive_in_BK + 0.5) * (negative_B1 - negative_in_BK + 0.5)) / (
-            (positive_B1 - positive_in_BK + 0.5) * (negative_in_BK + 0.5)
-        )
+        # One patient is shared out over each column's cells by the size of its group (Sweeting et al. 2004,
+        # doi:10.1002/sim.1761): half a patient to each would make an effect of unequal groups alone.
+        positive_more, negative_more = positive_B1 / n, negative_B1 / n
+        odds_BK = (positive_in_BK + positive_more) * (negative_B1 - negative_in_BK + negative_more)
+        odds_BK /= (positive_B1 - positive_in_BK + positive_more) * (negative_in_BK + negative_more)
+    # With an empty cell the odds ratio is nothing but its correction, and resampling never fills the cell.
+    cells_4K = [
+        positive_in_BK[0],
+        (positive_B1 - positive_in_BK)[0],
+        negative_in_BK[0],
+        (negative_B1 - negative_in_BK)[0],
+    ]
+    odds_BK[:, np.min(cells_4K, axis=0) == 0] = np.nan
 
     def intervals(values_BK: np.ndarray) -> list[Interval]:
         return [

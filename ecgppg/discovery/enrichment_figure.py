@@ -1,4 +1,4 @@
-"""Clusters by labels: colour for how much more time, a ring for what survives the correction for many tests."""
+"""Clusters by labels: colour for how much more time, size for the evidence, a ring for what survives correction."""
 
 from pathlib import Path
 from typing import Any
@@ -25,22 +25,21 @@ def draw_enrichment(path: Path, content: dict[str, Any]) -> None:
     row = {name: i for i, name in enumerate(labels)}
     column = {k: i for i, k in enumerate(clusters)}
     shown = [a for a in tests if a["label"] in row and a["cluster"] in column]
-    width, height = 4.6 + 0.62 * len(clusters), 2.3 + 0.36 * len(labels)
+    width, height = 4.6 + 0.55 * len(clusters), 2.05 + 0.36 * len(labels)
     figure = Figure(figsize=(max(width, 8.2), height), dpi=110, facecolor="white")
     FigureCanvasAgg(figure)
     width = figure.get_figwidth()
-    axes = figure.add_axes((3.3 / width, 0.75 / height, 0.62 * len(clusters) / width, 0.36 * len(labels) / height))
+    axes = figure.add_axes((3.3 / width, 0.75 / height, 0.55 * len(clusters) / width, 0.36 * len(labels) / height))
     points = np.array([100 * (a["difference"]["estimate"] or 0.0) for a in shown])
-    most = max(float(np.abs(points).max()), 1.0)
+    most = max(float(np.abs(points).max()), 5.0)
+    evidence = np.clip(-np.log10([a["p"] for a in shown]) / 3, 0.08, 1)
+    x, y = [column[a["cluster"]] for a in shown], [row[a["label"]] for a in shown]
     drawn = axes.scatter(
-        [column[a["cluster"]] for a in shown], [row[a["label"]] for a in shown], c=points, s=230, marker="s",
-        cmap="RdBu_r", norm=TwoSlopeNorm(0, -most, most), linewidths=0,
-    )  # fmt: skip
-    sure = [a for a in shown if a["significant"]]
-    axes.scatter(
-        [column[a["cluster"]] for a in sure], [row[a["label"]] for a in sure], s=330, marker="s", facecolors="none",
-        edgecolors=INK, linewidths=1.8,
-    )  # fmt: skip
+        x, y, c=points, s=290 * evidence, cmap="RdBu_r", norm=TwoSlopeNorm(0, -most, most), linewidths=0
+    )
+    axes.scatter(x, y, s=290 * evidence, facecolors="none", edgecolors="#aab2bd", linewidths=0.6)
+    sure = [i for i, a in enumerate(shown) if a["significant"]]
+    axes.scatter([x[i] for i in sure], [y[i] for i in sure], s=430, facecolors="none", edgecolors=INK, linewidths=1.8)
     axes.set(xlim=(-0.6, len(clusters) - 0.4), ylim=(len(labels) - 0.4, -0.6))
     starred = {a["cluster"] for a in shown if a["patient_cluster"]}
     axes.set_xticks(range(len(clusters)), [f"{k}{'*' if k in starred else ''}" for k in clusters], fontsize=10)
@@ -56,7 +55,8 @@ def draw_enrichment(path: Path, content: dict[str, Any]) -> None:
     figure.text(
         left, 1 - 0.3 / height, "Time in each pattern, by diagnosis", fontsize=13, weight="bold", color=INK, va="center"
     )
-    words = f"{content['n_patients']} patients, {content['n_tests']} tests; framed: q ≤ {content['alpha']:g}"
+    tests_made = f"{content['n_patients']} patients, {content['n_tests']} tests"
+    words = f"{tests_made}; larger: smaller p; ringed: q ≤ {content['alpha']:g}"
     figure.text(left, 1 - 0.58 / height, words, fontsize=9, color=MUTED, va="center")
     bar = figure.colorbar(
         drawn, cax=figure.add_axes((3.3 / width, 1 - 1.0 / height, 1.9 / width, 0.1 / height)), orientation="horizontal"
@@ -64,7 +64,7 @@ def draw_enrichment(path: Path, content: dict[str, Any]) -> None:
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8, colors=MUTED, length=2)
     figure.text(
-        5.35 / width, 1 - 0.96 / height, "points of time more with the label", fontsize=8.5, color=MUTED, va="center"
+        5.35 / width, 1 - 0.96 / height, "% of time more, with the label", fontsize=8.5, color=MUTED, va="center"
     )
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png")

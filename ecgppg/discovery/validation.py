@@ -13,6 +13,7 @@ from ecgppg.discovery.enrichment import (
     Association,
     benjamini_hochberg,
     effect_sizes,
+    members,
     permutation_p,
     strata_of,
 )
@@ -91,7 +92,7 @@ def validate_clusters(
         label_seed = hash63("validate", seed, name)
         p = permutation_p(share_PK, positive_P, strata_of(exposed.n_windows_P[known]), n_permutations, label_seed)
         differences, odds = effect_sizes(share_PK, positive_P, n_bootstrap, confidence, label_seed)
-        member_PK = share_PK > 0
+        member_PK = members(share_PK)
         found += [
             Association(
                 cluster=int(k),

@@ -13,6 +13,7 @@ TIMES = {"_this": "this admission", "_before": "an earlier admission", "_after":
 CAUTIONS = (
     "The unit is the patient. A patient's exposure is the share of their windows that lie in the cluster; the p value "
     "permutes patients' labels within strata of their number of windows.",
+    "A patient counts as in a cluster with a tenth of their windows there or more.",
     "A patient is positive for a label if any of their windows carries it.",
     "ICD codes belong to an admission and not to a window: they are assigned after discharge, for billing, with no "
     "time and no present-on-admission flag. An association says that patients with the code spend more of their "
@@ -87,7 +88,7 @@ def validation_markdown(content: dict[str, Any]) -> str:
             f"{content['n_patients']} patients, {content['n_tests']} tests, {content['n_permutations']:,} permutations "
             f"each; q is p after Benjamini-Hochberg, significant at {content['alpha']:g}; intervals over patients.",
             "",
-            "| cluster | label | with it (in cluster) | without it (in cluster) | more of their time, points "
+            "| cluster | label | patients with it (in cluster) | without it (in cluster) | % of time more "
             "| odds ratio | p | q |",
             "|---|---|---|---|---|---|---|---|",
         ]

@@ -8,7 +8,7 @@ from ecgppg.config.errors import InputError
 from ecgppg.config.schema import OutputLayout, completion_path
 from ecgppg.config.settings import Settings
 from ecgppg.core.files import read_completion, read_json, sha256_file, write_completion, write_json, write_text
-from ecgppg.stages.discover import WINDOWS_FILE, joins_clinical_tables
+from ecgppg.stages.discover import WINDOWS_FILE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,10 +65,14 @@ def run(
     frame = _labelled_windows(windows_path, metadata_path)
     validation = _validate(settings, frame, len(patterns["clusters"]))
     patient_clusters = {c["id"] for c in patterns["clusters"] if c["patient_cluster"]}
-    least_cell = _least_cell(settings, frame)
-    outcome = _outcome(validation, settings.alpha, len(patterns["clusters"]), bool(_label_columns(frame)))
+    outcome = _outcome(validation, settings.alpha, len(patterns["clusters"]), _has_known_label(frame))
     described = validation_json(
-        validation, patient_clusters, settings.alpha, least_cell, outcome, bool(patterns.get("includes_train"))
+        validation,
+        patient_clusters,
+        settings.alpha,
+        settings.min_cell_patients,
+        outcome,
+        bool(patterns.get("includes_train")),
     )
     completion_path(artefact).unlink(missing_ok=True)
     (layout.validation / FIGURE_FILE).unlink(missing_ok=True)
@@ -121,10 +125,10 @@ def _labelled_windows(windows_path: Path, metadata_path: Path) -> "pd.DataFrame"
     return joined.drop(columns="found")
 
 
-def _label_columns(frame: "pd.DataFrame") -> list[str]:
-    from ecgppg.config.schema import is_label
+def _has_known_label(frame: "pd.DataFrame") -> bool:
+    from ecgppg.discovery.patients import binary_labels
 
-    return [name for name in frame.columns if is_label(name)]
+    return bool((binary_labels(frame) >= 0).to_numpy().any())
 
 
 def _validate(settings: Settings, frame: "pd.DataFrame", n_clusters: int) -> "Validation":
@@ -145,21 +149,10 @@ def _validate(settings: Settings, frame: "pd.DataFrame", n_clusters: int) -> "Va
     )
 
 
-def _least_cell(settings: Settings, frame: "pd.DataFrame") -> int:
-    """Open data hide nothing unless the user asked for it; what joins the credentialed tables does."""
-    if joins_clinical_tables(settings, frame) or "min_cell_patients" in settings.model_fields_set:
-        return settings.min_cell_patients
-    return 1
-
-
-def _outcome(validation: "Validation", alpha: float, n_clusters: int, has_labels: bool) -> str:
+def _outcome(validation: "Validation", alpha: float, n_clusters: int, has_known_label: bool) -> str:
     if not n_clusters:
         return "Nothing to validate: discovery found no clusters."
-    if (
-        not has_labels
-        or all(u.reason.startswith("unknown") for u in validation.untested)
-        and not validation.associations
-    ):
+    if not has_known_label:
         return "Nothing to validate against: no label is known for any patient."
     if not validation.associations:
         return "No test could be made: too few patients with or without each label, or in each cluster."
