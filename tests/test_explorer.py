@@ -3,6 +3,8 @@
 import base64
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,8 @@ def write(path: Path, n: int = 50) -> None:
     rng = np.random.default_rng(0)
     patterns = {
         "n_segments": n, "n_patients": 5, "splits": ["test"], "outcome": "1 cluster",
-        "clusters": [{"id": 0, "n_segments": n, "n_patients": 5, "exemplars": ["9000000000000000007"]}],
+        "clusters": [{"id": 0, "n_segments": n, "n_patients": 5, "exemplars": ["9000000000000000007"],
+                      "largest_patient_share": 0.2, "patient_cluster": False, "stability": 0.9, "descriptors": {}}],
     }  # fmt: skip
     points = {
         "map_x": rng.normal(size=n).astype(np.float32),
@@ -90,6 +93,21 @@ def test_too_many_points_are_thinned_and_said_but_exemplars_stay(
     assert 20 <= len(ids) <= 21
     assert 9_000_000_000_000_000_007 in ids
     assert "of 50 windows" in data["notices"][-1]["text"]
+
+
+def test_the_script_runs_over_the_page_and_answers_the_pointer(tmp_path: Path) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is absent: the page's script is not run")
+    path = tmp_path / "explorer.html"
+    write(path)
+    stand_in = Path(__file__).with_name("explorer_dom.js")
+    done = subprocess.run([node, stand_in, path], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        "points": 50, "rings": 1, "clusters": 1, "notices": ["a<b"], "tip": "block", "heading": "Cluster 0",
+        "strips": 1, "unpinned": "Choose a cluster",
+    }  # fmt: skip
 
 
 def test_a_strip_keeps_its_millivolts() -> None:

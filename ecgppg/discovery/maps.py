@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 UNKNOWN = "#dfe3e8"
+MOST_NAMES = 30
 
 
 def draw_map(
@@ -89,10 +90,10 @@ def draw_map(
 
 
 def _name_clusters(axes: "Axes", map_N2: np.ndarray, labels_N: np.ndarray) -> None:
-    """Each cluster's number beside its medoid on the map."""
+    """The numbers of the largest clusters, each beside its medoid on the map."""
     import matplotlib.patheffects as effects
 
-    for k in range(int(labels_N.max(initial=-1)) + 1):
+    for k in range(min(int(labels_N.max(initial=-1)) + 1, MOST_NAMES)):
         points = map_N2[labels_N == k]
         middle = points[np.argmin(np.abs(points - np.median(points, axis=0)).sum(axis=1))]
         name = axes.annotate(

@@ -90,7 +90,7 @@ def _names(axes: "Axes", clusters: list[dict[str, Any]]) -> None:
         )  # fmt: skip
         words = f"largest patient {c['largest_patient_share']:.0%}"
         if c["patient_cluster"]:
-            words = f"one patient holds {c['largest_patient_share']:.0%}: not a pattern"
+            words = f"one patient holds {c['largest_patient_share']:.0%}"
         axes.text(0.16, i + 0.2, words, fontsize=8, color=WARN if c["patient_cluster"] else MUTED, va="center")
 
 

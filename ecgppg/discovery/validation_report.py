@@ -100,8 +100,14 @@ def validation_markdown(content: dict[str, Any]) -> str:
         if any(a["patient_cluster"] for a in content["associations"]):
             lines += ["", f"{STAR} one patient holds half of this cluster or more: a patient, not a pattern."]
     if content["untested"]:
-        lines += ["", "## Not tested", "", *(f"- {u['what']}: {u['reason']}" for u in content["untested"])]
+        lines += ["", "## Not tested", "", *_untested(content["untested"])]
     return "\n".join(lines) + "\n"
+
+
+def _untested(untested: list[dict[str, str]]) -> list[str]:
+    """One line a reason, with all it applies to."""
+    reasons = dict.fromkeys(u["reason"] for u in untested)
+    return [f"- {r}: {'; '.join(readable_label(u['what']) for u in untested if u['reason'] == r)}" for r in reasons]
 
 
 def readable_label(name: str) -> str:
