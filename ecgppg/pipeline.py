@@ -59,6 +59,9 @@ def run_stages(
     if "build" in stages and not settings.waveforms_dir and settings.clinical_dir:
         stages = ("features", "stroke")
     for stage in stages:
+        if stage == "stroke" and not layout.features.is_file():
+            log.info("== stroke: left out, there are no clinical tables to tell who had one")
+            continue
         began_s = time.monotonic()
         log.info("== %s", stage)
         _runner(stage)(settings, layout)

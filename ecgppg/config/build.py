@@ -27,10 +27,10 @@ class BuildSettings(SettingsPart):
     ecg_band_hz: tuple[float, float] = content("build", (0.5, 40.0), "zero-phase ECG band, Hz")
     ppg_band_hz: tuple[float, float] = content("build", (0.3, 8.0), "zero-phase PPG band, Hz")
     max_missing_share: float = content("build", 0.05, "missing samples a window may have", ge=0, le=1)
-    max_clipped_share: float = content("build", 0.15, "samples at the ADC's limits a window may have", ge=0, le=1)
+    max_clipped_share: float = content("build", 0.25, "samples at the ADC's limits a window may have", ge=0, le=1)
     max_constant_seconds: float = content("build", 5.0, "longest run of one ADC code, s", gt=0)
     min_signal_quality: float = content(
-        "build", 0.35, "least share of a window's power in the signal band, 0 to 1", ge=0, le=1
+        "build", 0.35, "least quality: 1 less the share of noise in a window's power, times its steadiness", ge=0, le=1
     )
 
     @model_validator(mode="after")

@@ -41,7 +41,7 @@ SEGMENT_COLUMNS = (
     Column("ecg_lead", "str", "sig_name of the ECG channel; empty where absent"),
     Column("gain", "float32", "source gain, ADC units per physical unit; 0 where absent", per_channel=True),
     Column("fs_hz", "float32", "source sampling rate, Hz; 0 where absent", per_channel=True),
-    Column("quality", "float32", "share of the window's power in the signal band, least over channels, 0 to 1"),
+    Column("quality", "float32", "1 less the share of noise in the power, times steadiness; least of channels"),
     Column("flags", "uint16", "bit i set: FLAGS[i]"),
     Column("heart_rate_bpm", "float32", "60 / median RR of the ECG, of the PPG without ECG; NaN under 3 beats"),
     Column("rr_cv", "float32", "standard deviation / mean of the RR intervals; NaN under 3 beats"),
