@@ -21,10 +21,10 @@ demo: setup
 	"$(BIN)/python" production_pipeline.py --demo --output-dir "$(DEMO_OUTPUT)"
 
 test: setup
-	"$(BIN)/python" -m pytest -n "$(PYTEST_WORKERS)" --dist worksteal -m "not slow"
+	"$(BIN)/python" -m pytest -n "$(PYTEST_WORKERS)" --dist loadfile -m "not slow"
 
 test-slow: setup
-	"$(BIN)/python" -m pytest -n "$(PYTEST_WORKERS)" --dist worksteal -m slow
+	"$(BIN)/python" -m pytest -n "$(PYTEST_WORKERS)" --dist loadfile -m slow
 
 check: setup
 	"$(BIN)/ruff" check .

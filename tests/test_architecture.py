@@ -27,7 +27,6 @@ HEAVY = {
     "fast_hdbscan",
     "sklearn",
     "matplotlib",
-    "bokeh",
     "wfdb",
     "statsmodels",
 }

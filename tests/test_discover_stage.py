@@ -98,15 +98,15 @@ def test_planted_patterns_come_out_with_every_file_of_the_contract(tmp_path: Pat
     assert sum(c["n_segments"] for c in found["clusters"]) + found["n_noise"] == found["n_segments"]
     windows = pd.read_parquet(layout.discovery / found["windows_file"])
     for c in found["clusters"]:
-        assert all(isinstance(s, str) for s in c["exemplars"])
-        assert len(c["exemplars"]) == 3
+        assert all(isinstance(s, str) for s in c["exemplar_segment_ids"])
+        assert len(c["exemplar_segment_ids"]) == 3
         assert {"n_patients", "stability", "descriptors", "segment_ids_file"} <= c.keys()
         if not c["patient_cluster"]:
             assert c["stability"] > 0.9
         with open(layout.discovery / c["segment_ids_file"], newline="") as f:
             listed = {row["segment_id"] for row in csv.DictReader(f)}
         assert listed == set(windows.loc[windows.cluster == c["id"], "segment_id"].astype(str))
-        assert set(c["exemplars"]) <= listed
+        assert set(c["exemplar_segment_ids"]) <= listed
     names = {"map.png", "overview.png", "explorer.html", *(f"strips_cluster_{k}.png" for k in range(4))}
     assert names <= {p.name for p in layout.discovery.iterdir()}
     assert all((layout.discovery / name).stat().st_size > 2000 for name in names)

@@ -45,7 +45,7 @@ def write(path: Path, n: int = 50) -> None:
     rng = np.random.default_rng(0)
     patterns = {
         "n_segments": n, "n_patients": 5, "splits": ["test"], "outcome": "1 cluster",
-        "clusters": [{"id": 0, "n_segments": n, "n_patients": 5, "exemplars": ["9000000000000000007"],
+        "clusters": [{"id": 0, "n_segments": n, "n_patients": 5, "exemplar_segment_ids": ["9000000000000000007"],
                       "largest_patient_share": 0.2, "patient_cluster": False, "stability": 0.9, "descriptors": {}}],
     }  # fmt: skip
     points = {

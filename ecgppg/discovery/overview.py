@@ -99,7 +99,7 @@ def _strips(axes: "Axes", clusters: list[dict[str, Any]], strips: dict[int, Stri
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
     for i, c in enumerate(clusters):
-        strip = strips.get(int(c["exemplars"][0]))
+        strip = strips.get(int(c["exemplar_segment_ids"][0]))
         trace = None if strip is None else strip.ecg_T if strip.ecg_T is not None else strip.ppg_T
         if strip is None or trace is None:
             axes.text(5, i, "no signal at hand", fontsize=8, color=MUTED, ha="center", va="center")

@@ -96,7 +96,7 @@ def find_patterns(selection: Selection, metadata: pd.DataFrame | None, settings:
                 "n_segments": len(members),
                 **patient_balance(rows.subject_id[members]),
                 "stability": round(float(found_again[k]), 4),
-                "exemplars": [str(s) for s in rows.segment_id[shown].tolist()],
+                "exemplar_segment_ids": [str(s) for s in rows.segment_id[shown].tolist()],
                 "segment_ids_file": segments_file(k),
                 "descriptors": descriptors(None if metadata is None else metadata.iloc[members], settings.seed),
             }

@@ -149,7 +149,7 @@ def _strips(described: dict[str, Any], path: Path, metadata: "pd.DataFrame | Non
     from ecgppg.discovery.strip_data import read_strips
     from ecgppg.store.reader import open_dataset
 
-    wanted = [int(s) for c in described["clusters"] for s in c["exemplars"]]
+    wanted = [int(s) for c in described["clusters"] for s in c["exemplar_segment_ids"]]
     with open_dataset(path) as dataset:
         return read_strips(dataset, wanted, metadata)
 
@@ -215,7 +215,7 @@ def _draw(
     if clusters:
         draw_overview(layout.discovery / "overview.png", clusters, strips, heading, described["descriptors_of_all"])
     for c in clusters:
-        shown = [strips[int(s)] for s in c["exemplars"] if int(s) in strips]
+        shown = [strips[int(s)] for s in c["exemplar_segment_ids"] if int(s) in strips]
         if shown:
             words = (
                 f"{c['n_segments']:,} windows of {c['n_patients']} patients, the largest holds "

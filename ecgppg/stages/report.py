@@ -107,7 +107,8 @@ def _discovery(layout: OutputLayout) -> str:
     images = _images(layout.discovery / name for name in names)
     validation = _images([layout.validation / "enrichment.png"])
     links = '<p><a href="discovery/explorer.html">explorer</a>, <a href="validation/validation.md">validation</a></p>'
-    return f"<h2>Patterns</h2><p>{len(patterns['clusters'])} clusters.</p>{images}{validation}{links}"
+    said = html.escape(patterns["outcome"])
+    return f"<h2>Patterns</h2><p>{said}</p>{images}{validation}{links}"
 
 
 def _stroke(layout: OutputLayout) -> str:
