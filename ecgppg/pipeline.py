@@ -66,7 +66,8 @@ def run_stages(
         log.info("== %s", stage)
         _runner(stage)(settings, layout)
         log.debug("stage %s took %.1f s", stage, time.monotonic() - began_s)
-    _say_files(layout)
+    if stages[-1] in (STAGES[-1], *BUILD_STAGES):
+        _say_files(layout)
     return 0
 
 
@@ -124,9 +125,9 @@ def demo(settings: Settings, layout: OutputLayout, fresh: bool = False, verbose:
     from ecgppg.stages import demo as stage
 
     started = stage.prepare(settings, layout)
-    run_stages(started, layout, STAGES, fresh, verbose)
-    stage.finish(started, layout)
-    return 0
+    run_stages(started, layout, STAGES[:-1], fresh, verbose)
+    stage.simulate_stroke(started, layout)
+    return run_stages(started, layout, STAGES[-1:], verbose=verbose)
 
 
 def refuse_changes(settings: Settings, layout: OutputLayout) -> None:
@@ -206,6 +207,7 @@ def _say_files(layout: OutputLayout) -> None:
         (layout.discovery / "explorer.html", "patterns, as strips"),
         (layout.validation / "validation.md", "patterns against diagnoses, by patient"),
         (layout.stroke / "stroke_report.html", "stroke: detection and prediction"),
+        (layout.stroke / "simulated" / "stroke_report.html", "the same report on simulated patients"),
     )
     there = [(path, words) for path, words in opened if path.is_file()]
     if there:

@@ -8,6 +8,8 @@ UNKNOWN_TIME_US = -(2**63)
 UNKNOWN_ID = -1
 UNKNOWN_LABEL = -1
 SPLITS = ("train", "val", "test")
+SYNTHETIC_MARK = "SYNTHETIC.txt"
+"""A file of this name beside clinical tables says that a program made them."""
 LINK_GRADES = ("none", "inside", "within_6h", "within_12h", "ambiguous")
 
 READ_REASONS = (

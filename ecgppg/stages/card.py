@@ -6,13 +6,9 @@ from typing import Any
 from ecgppg.config.schema import LINK_GRADES, READ_REASONS, SCHEMA_VERSION, WINDOW_REASONS, OutputLayout
 from ecgppg.config.settings import Settings
 from ecgppg.core.files import read_completion, write_json, write_text
+from ecgppg.stages.agreement import agreement
 from ecgppg.stages.parts import FILTER_NOTE
 
-AGREEMENT = (
-    "This dataset joins waveforms to credentialed clinical tables. It inherits their data use agreement: keep it "
-    "where the tables may be kept, share it with nobody who has not signed, and publish no table with small cells."
-)
-NO_AGREEMENT = "No clinical tables were joined. The licence of the waveform records applies."
 STEPS = (
     ("patients_found", "patients found", 0),
     ("patients_without_records", "left out: listed, but no record is there", 1),
@@ -66,7 +62,7 @@ def write_card(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
         "records_damaged": _by_reason(counts, "record:", READ_REASONS),
         "records_linked": _by_reason(counts, "linked:", LINK_GRADES),
         "labels": labels | {"counts": _hide_small(labels.get("counts", []), settings.min_cell_patients)},
-        "agreement": AGREEMENT if labels["clinical_tables"] else NO_AGREEMENT,
+        "agreement": agreement(settings.clinical_dir),
     }
     write_json(layout.card_json, card)
     write_text(layout.card_markdown, _markdown(card, layout.dataset))

@@ -1,14 +1,9 @@
 """The demo: the synthetic cohort, every stage on it, and a simulated feature table for the stroke page."""
 
-import logging
-from pathlib import Path
 from typing import Any
 
 from ecgppg.config.schema import OutputLayout
 from ecgppg.config.settings import Settings
-from ecgppg.core.files import read_json, write_json
-
-log = logging.getLogger("ecgppg")
 
 PRESET: dict[str, Any] = {
     "source": "mimic3",
@@ -33,22 +28,15 @@ def prepare(settings: Settings, layout: OutputLayout) -> Settings:
     from ecgppg.synthetic.cohort import make_cohort
 
     folder = layout.root / "cohort"
-    wanted = {"n_patients": N_PATIENTS, "minutes": MINUTES, "seed": settings.seed}
-    done = folder / "cohort.json"
-    if read_json(done) != wanted:
-        print(f"making the synthetic cohort in {folder}", flush=True)
-        make_cohort(folder, N_PATIENTS, MINUTES, settings.seed, settings.num_workers)
-        write_json(done, wanted)
+    print(f"the synthetic cohort: {folder}", flush=True)
+    make_cohort(folder, N_PATIENTS, MINUTES, settings.seed, settings.num_workers)
     return settings.model_copy(
         update={"waveforms_dir": str(folder / "waveforms"), "clinical_dir": str(folder / "clinical")}
     )
 
 
-def finish(settings: Settings, layout: OutputLayout) -> Path:
+def simulate_stroke(settings: Settings, layout: OutputLayout) -> None:
     """Run the stroke report on a simulated table of patients, which says on every page that it is simulated."""
     from ecgppg.stages import stroke
 
     stroke.run_simulated(settings, layout, SIMULATED_PATIENTS)
-    report = layout.stroke / "simulated" / "stroke_report.html"
-    log.info("  %s  the same report on %s simulated patients", report, f"{SIMULATED_PATIENTS:,}")
-    return report

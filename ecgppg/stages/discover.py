@@ -10,6 +10,7 @@ from ecgppg.config.errors import InputError
 from ecgppg.config.schema import SCHEMA_VERSION, UNKNOWN_ID, OutputLayout, completion_path
 from ecgppg.config.settings import Settings
 from ecgppg.core.files import atomic_path, read_completion, read_json, sha256_file, write_completion, write_json
+from ecgppg.stages.agreement import agreement
 from ecgppg.store.embeddings import read_embeddings
 
 if TYPE_CHECKING:
@@ -245,13 +246,7 @@ def _notices(
         notices = [(f"ECG filtered {low:g}-{high:g} Hz: right for rhythm, not for ST segments.", False)]
     if described["includes_train"]:
         notices.append(("Includes patients the encoder was trained on: clusters may be memories of them.", True))
-    if joins_clinical_tables(settings, metadata):
-        notices.append(("Joined with credentialed clinical tables: this page inherits their data use agreement.", True))
+    linked = metadata is not None and "hadm_id" in metadata and bool((metadata["hadm_id"] != UNKNOWN_ID).any())
+    if linked or settings.clinical_dir is not None:
+        notices.append((agreement(settings.clinical_dir, linked), True))
     return notices
-
-
-def joins_clinical_tables(settings: Settings, metadata: "pd.DataFrame | None") -> bool:
-    """Whether the windows carry anything from the credentialed tables."""
-    if settings.clinical_dir is not None:
-        return True
-    return metadata is not None and "hadm_id" in metadata and bool((metadata["hadm_id"] != UNKNOWN_ID).any())

@@ -112,10 +112,19 @@ def _discovery(layout: OutputLayout) -> str:
 
 
 def _stroke(layout: OutputLayout) -> str:
-    if not (layout.stroke / "stroke_report.html").is_file():
-        return _absent("Stroke")
-    images = _images(layout.stroke / name for name in ("forest.png", "calibration.png"))
-    return f'<h2>Stroke</h2>{images}<p><a href="stroke/stroke_report.html">the whole stroke report</a></p>'
+    own = _stroke_part(layout, layout.stroke, "")
+    simulated = _stroke_part(layout, layout.stroke / "simulated", " (simulated patients)")
+    return own + simulated or _absent("Stroke")
+
+
+def _stroke_part(layout: OutputLayout, folder: Path, whose: str) -> str:
+    page = folder / "stroke_report.html"
+    if not page.is_file():
+        return ""
+    drawn = [folder / name for name in ("forest.png", "calibration.png") if (folder / name).is_file()]
+    images = _images(drawn or [folder / "cohort_flow.png"])
+    link = html.escape(page.relative_to(layout.root).as_posix())
+    return f'<h2>Stroke{whose}</h2>{images}<p><a href="{link}">the whole stroke report</a></p>'
 
 
 def _absent(title: str) -> str:

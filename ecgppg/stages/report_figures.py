@@ -66,7 +66,7 @@ def training_png(rows: list[dict[str, Any]]) -> bytes:
         axes.set_ylabel(words)
     for axes in panels:
         axes.set_xlabel("epoch")
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.08 * axes.get_ylim()[1])
         axes.spines[["top", "right"]].set_visible(False)
         axes.xaxis.get_major_locator().set_params(integer=True)
     return to_png(figure)

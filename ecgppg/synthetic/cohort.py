@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ecgppg.config.errors import RefusedError, RunError
+from ecgppg.config.schema import SYNTHETIC_MARK
 from ecgppg.core.files import sync_folder
 from ecgppg.core.parallel import map_jobs
 from ecgppg.synthetic.damage import EXPECTED_REASONS
@@ -19,7 +20,7 @@ from ecgppg.synthetic.truth import TABLES, CohortTruth, read_model, read_truth, 
 COHORT_VERSION = 1
 """Raised whenever the same parameters give other bytes."""
 MOST_PATIENTS = 10_000
-OWN_ENTRIES = {"waveforms", "clinical", "truth", "cohort.json"}
+OWN_ENTRIES = {"waveforms", "clinical", "truth"}
 
 
 def make_cohort(
@@ -70,6 +71,7 @@ def make_cohort(
         rows = _write_patients(making, n_patients, float(minutes), seed, num_workers)
         _write_lists(making / "waveforms", rows)
         write_tables(making / "clinical", (r.clinical for r in rows))
+        (making / "clinical" / SYNTHETIC_MARK).write_text("A program made these tables. No row is a person.\n")
         truth = {name: [row for r in rows for row in r.truth[name]] for name in TABLES}
         write_truth(making, truth, _model(made_with))
         _put_in_place(making, folder)
