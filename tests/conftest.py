@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# Tests run side by side: threads of one that wait for a core of the other cost both of them minutes.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
