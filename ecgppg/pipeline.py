@@ -49,25 +49,11 @@ def run_stages(
     RefusedError
         A content setting differs from what lies in the folder.
     """
-    _check_inputs(settings, layout, stages, fresh)
-    if fresh:
-        # Splits are frozen: training anew must not move a patient from test to train.
-        remove_from("train" if stages == TRAIN_STAGES else stages[0], layout)
-    refuse_changes(settings, layout)
-    start_log(layout.log, verbose)
-    write_json(layout.config, settings.model_dump(mode="json"))
+    _start(settings, layout, stages, fresh, verbose)
     if "build" in stages and not settings.waveforms_dir and settings.clinical_dir:
         stages = ("features", "stroke")
-    for stage in stages:
-        if stage == "stroke" and not layout.features.is_file():
-            log.info("== stroke: left out, there are no clinical tables to tell who had one")
-            continue
-        began_s = time.monotonic()
-        log.info("== %s", stage)
-        _runner(stage)(settings, layout)
-        log.debug("stage %s took %.1f s", stage, time.monotonic() - began_s)
-    if stages[-1] in (STAGES[-1], *BUILD_STAGES):
-        _say_files(layout)
+    _run(settings, layout, stages)
+    _say_files(layout)
     return 0
 
 
@@ -125,9 +111,12 @@ def demo(settings: Settings, layout: OutputLayout, fresh: bool = False, verbose:
     from ecgppg.stages import demo as stage
 
     started = stage.prepare(settings, layout)
-    run_stages(started, layout, STAGES[:-1], fresh, verbose)
+    _start(started, layout, STAGES, fresh, verbose)
+    _run(started, layout, STAGES[:-1])
     stage.simulate_stroke(started, layout)
-    return run_stages(started, layout, STAGES[-1:], verbose=verbose)
+    _run(started, layout, STAGES[-1:])
+    _say_files(layout)
+    return 0
 
 
 def refuse_changes(settings: Settings, layout: OutputLayout) -> None:
@@ -177,6 +166,28 @@ def remove_from(stage: str, layout: OutputLayout) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+def _start(settings: Settings, layout: OutputLayout, stages: tuple[str, ...], fresh: bool, verbose: bool) -> None:
+    """Refuse what cannot be, remove what is to be made anew, and note what was asked for."""
+    _check_inputs(settings, layout, stages, fresh)
+    if fresh:
+        # Splits are frozen: training anew must not move a patient from test to train.
+        remove_from("train" if stages == TRAIN_STAGES else stages[0], layout)
+    refuse_changes(settings, layout)
+    start_log(layout.log, verbose)
+    write_json(layout.config, settings.model_dump(mode="json"))
+
+
+def _run(settings: Settings, layout: OutputLayout, stages: tuple[str, ...]) -> None:
+    for stage in stages:
+        if stage == "stroke" and not layout.features.is_file():
+            log.info("== stroke: left out, there are no clinical tables to tell who had one")
+            continue
+        began_s = time.monotonic()
+        log.info("== %s", stage)
+        _runner(stage)(settings, layout)
+        log.debug("stage %s took %.1f s", stage, time.monotonic() - began_s)
 
 
 def _check_inputs(settings: Settings, layout: OutputLayout, stages: tuple[str, ...], fresh: bool) -> None:
