@@ -3,8 +3,9 @@
 A QRS complex is where the signal is steep for a tenth of a second; a pulse is where it rises steeply. The detector
 averages the slope over that time, takes the summits of this envelope, and keeps those that reach a share of the level
 around them. The level is the median of two-second maxima, so neither one artefact nor one tall ectopic beat sets it,
-and it may fall where the beats around a summit are small. It looks at a window as a whole, forward and backward, and
-keeps no state from one window to the next.
+and it may fall where the beats around a summit are small. A T wave may be taller than its QRS and as steep, but it is
+never as sharp: what follows a beat at once is measured a second time with the slow part of the signal taken out. The
+detector looks at a window as a whole, forward and backward, and keeps no state from one window to the next.
 
 Shapes: N windows, T samples, B beats (padded).
 """
@@ -24,14 +25,15 @@ class _Method:
     apart_s: float  # of two summits closer than this the lower is not a beat
     share: float  # of the level around it that a summit must reach
     after_s: float  # a summit this soon after a beat ...
-    after_share: float  # ... must reach this share of it: T and dicrotic waves do not
+    after_share: float  # ... must reach this share of it, and of its sharpness: T and dicrotic waves do not
+    sharp_s: float  # a wave's sharpness is its slope without what is slower than this; 0: not asked for
     refine_s: tuple[float, float]  # where the peak lies, before and after the summit
 
 
 _METHODS = {
     # 0.25 s apart: 240 bpm. A T wave follows within 0.36 s, as Pan and Tompkins (1985) have it.
-    "ecg": _Method((0.08, 0.05), 0.25, 0.45, 0.36, 0.6, (-0.08, 0.08)),
-    "ppg": _Method((0.12, 0.06), 0.28, 0.40, 0.45, 0.6, (-0.04, 0.30)),
+    "ecg": _Method((0.08, 0.05), 0.25, 0.45, 0.36, 0.6, 0.08, (-0.08, 0.08)),
+    "ppg": _Method((0.12, 0.06), 0.28, 0.40, 0.45, 0.6, 0.0, (-0.04, 0.30)),
 }
 
 _LEVEL_S = 2.0
@@ -107,7 +109,10 @@ def detect_beats(x_NT: np.ndarray, fs_hz: float, kind: Literal["ecg", "ppg"] = "
     summit_NT, level_NT = _summits(slope_NT, fs_hz, method)
     summit_NT &= slope_NT > method.share * level_NT
     position_NB = _padded(summit_NT)
-    position_NB = _without_after_waves(position_NB, slope_NT, fs_hz, method)
+    heights = [slope_NT]
+    if method.sharp_s:
+        heights.append(_slope(_quick_part(x_NT, fs_hz, method.sharp_s), fs_hz, method, rising=kind == "ppg"))
+    position_NB = _without_after_waves(position_NB, heights, fs_hz, method)
     position_NB = _peaks(position_NB, np.nan_to_num(x_NT), fs_hz, method, may_invert=kind == "ecg")
     count_N = (position_NB >= 0).sum(axis=1).astype(np.int16)
     return Beats(position_NB[:, : max(int(count_N.max(initial=0)), 1)], count_N)
@@ -166,6 +171,11 @@ def _slope(x_NT: np.ndarray, fs_hz: float, method: _Method, rising: bool) -> np.
     return slope_NT
 
 
+def _quick_part(x_NT: np.ndarray, fs_hz: float, seconds: float) -> np.ndarray:
+    """The signal less its moving average, (N, T); missing samples stay so."""
+    return x_NT - uniform_filter1d(np.nan_to_num(x_NT), _odd(seconds * fs_hz), axis=1)
+
+
 def _summits(slope_NT: np.ndarray, fs_hz: float, method: _Method) -> tuple[np.ndarray, np.ndarray]:
     """Where the envelope is the greatest within `apart_s` on both sides, and the level it is measured against."""
     highest_NT = maximum_filter1d(slope_NT, 2 * round(method.apart_s * fs_hz) + 1, axis=1)
@@ -191,19 +201,21 @@ def _padded(mask_NT: np.ndarray) -> np.ndarray:
     return position_NB
 
 
-def _without_after_waves(position_NB: np.ndarray, slope_NT: np.ndarray, fs_hz: float, method: _Method) -> np.ndarray:
-    """Take out summits that follow a beat at once and are much lower than it."""
+def _without_after_waves(
+    position_NB: np.ndarray, heights: list[np.ndarray], fs_hz: float, method: _Method
+) -> np.ndarray:
+    """Take out summits that follow a beat at once and are much lower than it in any of the envelopes (N, T)."""
     rows = np.arange(len(position_NB))
     keep_NB = position_NB >= 0
     last_N = np.full(len(rows), -(10**6))
-    height_N = np.zeros(len(rows), dtype=np.float32)
+    last_KN = np.zeros((len(heights), len(rows)), dtype=np.float32)
     for j in range(position_NB.shape[1]):
         here_N = position_NB[:, j]
-        slope_N = slope_NT[rows, here_N]
-        wave_N = (here_N - last_N < method.after_s * fs_hz) & (slope_N < method.after_share * height_N)
-        keep_NB[:, j] &= ~wave_N
+        here_KN = np.stack([height_NT[rows, here_N] for height_NT in heights])
+        lower_N = (here_KN < method.after_share * last_KN).any(axis=0)
+        keep_NB[:, j] &= ~(lower_N & (here_N - last_N < method.after_s * fs_hz))
         last_N = np.where(keep_NB[:, j], here_N, last_N)
-        height_N = np.where(keep_NB[:, j], slope_N, height_N)
+        last_KN = np.where(keep_NB[:, j], here_KN, last_KN)
     return _packed(position_NB, keep_NB)
 
 
