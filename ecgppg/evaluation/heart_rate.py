@@ -1,27 +1,29 @@
 """Heart rates of a dataset beside those of neurokit2, window by window.
 
-The judge is neurokit2's default: `ecg_clean(method="neurokit")` and `ecg_peaks(method="neurokit")` of the one window,
-60 / median RR. It is no truth: it does not see a beat in the first 0.3 s, seeks R peaks that point up, knows no rate
-above 200 bpm, and in a long pause takes T waves for beats. Where it disagrees, a panel of neurokit2's other detectors
-can say who of the two stands alone.
+The judge is neurokit2's default: `ecg_clean(method="neurokit")` and `ecg_peaks(method="neurokit")` of the one stored
+window, 60 / median RR. Another detector may judge, it may be given the recordings as taped, and where judge and dataset
+disagree a panel of neurokit2's other detectors can say who of the two stands alone.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from ecgppg.config.errors import InputError
 from ecgppg.evaluation.intervals import Interval, share_with_interval
+from ecgppg.evaluation.neurokit_rates import (
+    PANEL,
+    WITHIN_BPM,
+    Judge,
+    agreed_rate_bpm,
+    median_rate_bpm,
+    neurokit_beats,
+    read_recording,
+    recording_rates_bpm,
+)
 from ecgppg.store.reader import SegmentDataset
-
-WITHIN_BPM = 5.0
-PANEL = ("pantompkins1985", "hamilton2002", "elgendi2010", "kalidas2017", "rodrigues2021")
-WITHOUT_FILTER = ("rodrigues2021",)
-"""Detectors that have no filter of their own in neurokit2; they get its default one."""
-
-PANEL_MAJORITY = 4
-"""A window is clear where so many of the panel lie within `WITHIN_BPM` of the panel's median."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +37,13 @@ class RateAgreement:
     n_windows : int
         Windows with an ECG.
     n_unjudged : int
-        Of these, those in which neurokit2 finds fewer than 3 beats; they are left out of `within`.
+        Of these, those in which the judge finds fewer than 3 beats; they are left out of `within`.
     within : Interval
-        Share within `WITHIN_BPM` of neurokit2, its 95 % interval over patients; no rate of ours counts as apart.
+        Share within `WITHIN_BPM` of the judge, its 95 % interval over patients; no rate of ours counts as apart.
     n_clear : int
         Windows on which the panel is of one mind; 0 without a panel.
     ours_clear, judge_clear : Interval or None
-        Share of the clear windows in which our rate, and neurokit2's default, lie within `WITHIN_BPM` of the panel's.
+        Share of the clear windows in which our rate, and the judge's, lie within `WITHIN_BPM` of the panel's.
     """
 
     group: str
@@ -53,41 +55,14 @@ class RateAgreement:
     judge_clear: Interval | None
 
 
-def neurokit_rate_bpm(ecg_T: np.ndarray, fs_hz: float, method: str = "neurokit") -> float:
-    """60 / median RR by one of neurokit2's detectors; NaN under 3 beats.
-
-    Parameters
-    ----------
-    ecg_T : np.ndarray
-        One window, filtered or not; cleaned by the method's own filter.
-    fs_hz : float
-        Hz.
-    method : str
-        As neurokit2 names it.
-    """
-    import neurokit2 as nk
-
-    cleaning = "neurokit" if method in WITHOUT_FILTER else method
-    try:
-        cleaned = nk.ecg_clean(np.asarray(ecg_T, dtype=np.float64), sampling_rate=int(fs_hz), method=cleaning)
-        _, info = nk.ecg_peaks(cleaned, sampling_rate=int(fs_hz), method=method)
-    except (ValueError, IndexError, ZeroDivisionError):  # its detectors fail so where they find nothing
-        return np.nan
-    peaks = np.unique(info["ECG_R_Peaks"])
-    return 60 * fs_hz / float(np.median(np.diff(peaks))) if len(peaks) >= 3 else np.nan
-
-
-def panel_rate_bpm(ecg_T: np.ndarray, fs_hz: float) -> float:
-    """Median rate of `PANEL`; NaN where fewer than `PANEL_MAJORITY` of its members agree with it."""
-    rates = np.array([neurokit_rate_bpm(ecg_T, fs_hz, method) for method in PANEL])
-    if np.isnan(rates).all():
-        return np.nan
-    median = float(np.nanmedian(rates))
-    return median if (np.abs(rates - median) <= WITHIN_BPM).sum() >= PANEL_MAJORITY else np.nan
-
-
-def check_heart_rates(dataset: SegmentDataset, by: str | None = None, panel: bool = False) -> list[RateAgreement]:
-    """Compare `heart_rate_bpm` with neurokit2 on the stored ECG of every window.
+def check_heart_rates(
+    dataset: SegmentDataset,
+    by: str | None = None,
+    panel: bool = False,
+    judge: Judge | None = None,
+    recordings: Path | None = None,
+) -> list[RateAgreement]:
+    """Compare `heart_rate_bpm` with neurokit2 on the ECG of every window.
 
     Parameters
     ----------
@@ -97,6 +72,11 @@ def check_heart_rates(dataset: SegmentDataset, by: str | None = None, panel: boo
         A label of categories; each of its categories gets a row of its own.
     panel : bool
         Ask the panel too: some ten times slower.
+    judge : Judge, optional
+        neurokit2's default.
+    recordings : Path, optional
+        Folder of the WFDB records the dataset was built from: judge and panel are given each record whole and as
+        taped, at its own rate. Without it they are given the stored windows one by one.
 
     Returns
     -------
@@ -106,21 +86,18 @@ def check_heart_rates(dataset: SegmentDataset, by: str | None = None, panel: boo
     Raises
     ------
     InputError
-        If the dataset has no ECG, or `by` is not a label of categories.
+        If the dataset has no ECG, `by` is not a label of categories, or a record cannot be read.
     """
     if "ECG" not in dataset.channel_names:
         raise InputError(f"{dataset.path}: has no ECG channel to judge heart rates by")
     names = dataset.categories(by) if by else ()
     if names is None:
         raise InputError(f"{dataset.path}: {by} is not a label of categories")
-    ecg = dataset.channel_names.index("ECG")
-    rows = np.flatnonzero(dataset.scale[:, ecg] > 0)
-    judge_N, panel_N = (np.full(len(rows), np.nan) for _ in range(2))
-    for i, row in enumerate(rows.tolist()):
-        ecg_T = dataset.read([row])[0, ecg]
-        judge_N[i] = neurokit_rate_bpm(ecg_T, dataset.fs_hz)
-        if panel:
-            panel_N[i] = panel_rate_bpm(ecg_T, dataset.fs_hz)
+    rows = np.flatnonzero(dataset.scale[:, dataset.channel_names.index("ECG")] > 0)
+    judges = [judge or Judge(), *(Judge(method) for method in PANEL if panel)]
+    rates_JN = _of_recordings(dataset, rows, judges, recordings) if recordings else _of_windows(dataset, rows, judges)
+    judge_N, panel_JN = rates_JN[0], rates_JN[1:]
+    panel_N = np.array([agreed_rate_bpm(panel_J) for panel_J in panel_JN.T]) if panel else np.full(len(rows), np.nan)
     ours_N, subject_N = dataset.column("heart_rate_bpm")[rows], dataset.column("subject_id")[rows]
     groups = [("all", np.ones(len(rows), dtype=bool))]
     if by:
@@ -130,16 +107,42 @@ def check_heart_rates(dataset: SegmentDataset, by: str | None = None, panel: boo
 
 
 def describe(agreements: Sequence[RateAgreement]) -> str:
-    """A line of text for each group."""
+    """A line of text for each group, and one more where a panel was asked."""
     lines = []
     for a in agreements:
         line = f"{a.group}: {_percent(a.within)} of {a.n_windows - a.n_unjudged} windows within {WITHIN_BPM:g} bpm"
-        line += f" of neurokit2 ({a.within.n_patients} patients; {a.n_unjudged} more have under 3 beats in neurokit2)"
+        line += f" of neurokit2 ({a.within.n_patients} patients; {a.n_unjudged} more have under 3 beats there)"
         if a.ours_clear and a.judge_clear:
-            line += f"\n  {a.n_clear} windows clear to neurokit2's other detectors: ours {_percent(a.ours_clear)},"
-            line += f" neurokit2's default {_percent(a.judge_clear)}"
+            line += f"\n  {a.n_clear} windows clear to a panel of neurokit2's detectors: ours {_percent(a.ours_clear)},"
+            line += f" the judge {_percent(a.judge_clear)}"
         lines.append(line)
     return "\n".join(lines)
+
+
+def _of_windows(dataset: SegmentDataset, rows: np.ndarray, judges: Sequence[Judge]) -> np.ndarray:
+    """Rates (J, N) by each judge, who is given the stored windows."""
+    ecg = dataset.channel_names.index("ECG")
+    rates_JN = np.full((len(judges), len(rows)), np.nan)
+    for i, row in enumerate(rows.tolist()):
+        ecg_T = dataset.read([row])[0, ecg]
+        for j, judge in enumerate(judges):
+            rates_JN[j, i] = median_rate_bpm(neurokit_beats(ecg_T, dataset.fs_hz, judge), dataset.fs_hz)
+    return rates_JN
+
+
+def _of_recordings(dataset: SegmentDataset, rows: np.ndarray, judges: Sequence[Judge], folder: Path) -> np.ndarray:
+    """Rates (J, N) by each judge, who is given whole recordings."""
+    seconds = float(dataset.attributes["segment_seconds"])
+    start_N = dataset.column("start_sample")[rows]
+    records, leads = (dataset.column(name)[rows] for name in ("record", "ecg_lead"))
+    tape_N = np.array([f"{record}\n{lead}" for record, lead in zip(records, leads, strict=True)])
+    rates_JN = np.full((len(judges), len(rows)), np.nan)
+    for tape in np.unique(tape_N):
+        here_N = tape_N == tape
+        ecg_T, fs_hz = read_recording(folder, *tape.split("\n"))
+        for j, judge in enumerate(judges):
+            rates_JN[j, here_N] = recording_rates_bpm(ecg_T, fs_hz, start_N[here_N], seconds, judge)
+    return rates_JN
 
 
 def _agreement(
