@@ -3,9 +3,8 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from ecgppg.cli.options import add_output_options, make_parser
+from ecgppg.cli.options import add_output_options, make_parser, named_path
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def main(consumer: Consumer, argv: Sequence[str] | None = None) -> int:
     """Run one of the commands; returns the exit code."""
     parser = make_parser(consumer.prog, consumer.description, consumer.examples)
     parser.add_argument(
-        consumer.option, dest="file", type=Path, required=True, metavar="FILE", help=f"OUT/{consumer.file}"
+        consumer.option, dest="file", type=named_path, required=True, metavar="FILE", help=f"OUT/{consumer.file}"
     )
     if consumer is CLUSTERING:
         parser.add_argument("--include-train", action="store_true", help="also patients the encoder was trained on")

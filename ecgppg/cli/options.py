@@ -37,11 +37,25 @@ def make_parser(prog: str, description: str, examples: str) -> Parser:
     )
 
 
+def named(text: str) -> str:
+    """A path that an option names: an empty word, as an unset shell variable gives, would be the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("names nothing")
+    return text
+
+
+def named_path(text: str) -> Path:
+    """The same as a Path."""
+    return Path(named(text))
+
+
 def add_output_options(parser: argparse.ArgumentParser, fresh: bool = True) -> None:
     """Where the work lies and which settings it follows; `fresh` where a command has something to start anew."""
     group = parser.add_argument_group("output and settings")
-    group.add_argument("--output-dir", type=Path, metavar="OUT", help="output folder; default: the folder of --config")
-    group.add_argument("--config", type=Path, metavar="FILE", help="JSON or YAML file of settings")
+    group.add_argument(
+        "--output-dir", type=named_path, metavar="OUT", help="output folder; default: the folder of --config"
+    )
+    group.add_argument("--config", type=named_path, metavar="FILE", help="JSON or YAML file of settings")
     group.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting; may be repeated")
     if fresh:
         group.add_argument("--fresh", action="store_true", help="remove what these stages made before and start anew")
@@ -53,13 +67,15 @@ def add_output_options(parser: argparse.ArgumentParser, fresh: bool = True) -> N
 def add_input_options(parser: argparse.ArgumentParser) -> None:
     """Where recordings and tables come from, and how many."""
     group = parser.add_argument_group("input")
-    group.add_argument("--waveforms", metavar="DIR", help="folder of the WFDB records")
-    group.add_argument("--clinical", metavar="DIR", help="folder of the MIMIC-III tables; left out: labels are -1")
+    group.add_argument("--waveforms", type=named, metavar="DIR", help="folder of the WFDB records")
+    group.add_argument(
+        "--clinical", type=named, metavar="DIR", help="folder of the MIMIC-III tables; left out: labels are -1"
+    )
     group.add_argument(
         "--source", choices=["mimic3", "wfdb"], help="mimic3: matched layout (default); wfdb: any folder"
     )
-    group.add_argument("--records-csv", metavar="FILE", help="wfdb: table of record, subject and labels")
-    group.add_argument("--patients-file", metavar="FILE", help="build only the subject ids in this file")
+    group.add_argument("--records-csv", type=named, metavar="FILE", help="wfdb: table of record, subject and labels")
+    group.add_argument("--patients-file", type=named, metavar="FILE", help="build only the subject ids in this file")
     group.add_argument("--max-patients", type=int, metavar="N", help="build the N patients with most data")
 
 

@@ -39,6 +39,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.deep and not args.check:
         parser.error("--deep goes with --check")
+    if args.demo and (args.waveforms or args.clinical or args.records_csv or args.patients_file or args.source):
+        parser.error("--demo makes its own recordings and tables: it goes without --waveforms, --clinical and the like")
     return args
 
 

@@ -46,17 +46,33 @@ def open_workspace(
     root = output or args.output_dir or (args.config.parent if args.config else None)
     if root is None:
         raise ConfigError("--output-dir: name the output folder (or a --config file inside it)")
-    layout = OutputLayout(root.expanduser().absolute())
-    if layout.root.exists() and not layout.root.is_dir():
-        raise ConfigError(f"--output-dir {root}: is a file, not a folder")
+    layout = OutputLayout(_usable_folder(root))
     stored = {} if args.fresh or not layout.config.is_file() else read_settings_file(layout.config)
     from_file = read_settings_file(args.config) if args.config else {}
-    given = absolute_paths(given_settings(args))
-    settings = build_settings(preset or {}, stored, from_file, parse_assignments(args.set), given)
+    layers = (stored, from_file, parse_assignments(args.set), given_settings(args))
+    settings = build_settings(preset or {}, *map(absolute_paths, layers))
     return Workspace(settings, layout)
 
 
 def absolute_paths(values: dict[str, Any]) -> dict[str, Any]:
     """Make the paths among settings absolute, so that a stored config.json serves from any folder."""
     keys = ("waveforms_dir", "clinical_dir", "records_csv", "patients_file", "code_lists")
-    return {k: str(Path(v).expanduser().absolute()) if k in keys and v else v for k, v in values.items()}
+    given = {key: values[key] for key in keys if isinstance(values.get(key), str) and values[key]}
+    return values | {key: str(Path(value).expanduser().absolute()) for key, value in given.items()}
+
+
+def _usable_folder(root: Path) -> Path:
+    """The output folder, absolute; refused where no folder can be, before anything is written."""
+    from ecgppg.config.errors import ConfigError
+
+    try:
+        folder = root.expanduser().absolute()
+        nearest = next(path for path in (folder, *folder.parents) if path.exists() or path.is_symlink())
+        is_folder = nearest.is_dir()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ConfigError(
+            f"--output-dir: no folder can have this name ({getattr(error, 'strerror', '') or error})"
+        ) from error
+    if not is_folder:
+        raise ConfigError(f"--output-dir {root}: {nearest} is a file, not a folder")
+    return folder

@@ -167,6 +167,8 @@ def _read(path: Path) -> _File:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         where = "" if line is None else f", line {line + 1}"
         raise ConfigError(f"{path}: code_lists: is not YAML{where}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: code_lists: lists in lists without end") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

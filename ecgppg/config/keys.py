@@ -6,14 +6,29 @@ built stays; *execution* settings never change a result.
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
+
+LARGEST_INTEGER = 2**31 - 1
 
 
 class SettingsPart(BaseModel):
     """Base of every part: flat keys, unknown keys forbidden, values frozen."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, value: Any, info: ValidationInfo) -> Any:
+        """What pydantic would bend into a number or a path, and nobody meant."""
+        name = info.field_name
+        if isinstance(value, bool) and name and cls.model_fields[name].annotation is not bool:
+            raise ValueError("expected a value, not true or false")
+        if isinstance(value, int | float) and abs(value) > LARGEST_INTEGER:
+            raise ValueError(f"no setting is larger than {LARGEST_INTEGER}")
+        if isinstance(value, str) and not value.isprintable():
+            raise ValueError("holds a character that cannot be printed")
+        return value
 
 
 def content(stage: str, default: Any, description: str, **limits: Any) -> Any:

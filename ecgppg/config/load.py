@@ -11,6 +11,8 @@ from pydantic import ValidationError
 from ecgppg.config.errors import ConfigError
 from ecgppg.config.settings import Settings
 
+LONGEST_VALUE = 120
+
 
 def read_settings_file(path: Path) -> dict[str, Any]:
     """Read a JSON or YAML file of flat settings.
@@ -23,25 +25,26 @@ def read_settings_file(path: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        As written; not checked yet.
+        As written; keys are known ones, values not checked yet.
 
     Raises
     ------
     ConfigError
-        The file is absent, not readable as its kind, or not a mapping.
+        The file is absent, not readable as its kind, not a mapping, or names a setting that does not exist.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--config {path}: cannot be read ({_cause(error)})") from error
     if path.suffix.lower() not in (".json", ".yaml", ".yml"):
         raise ConfigError(f"--config {path}: expected a .json, .yaml or .yml file")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--config {path}: cannot be read ({_cause(error)})") from error
     try:
         values = _parse(text, path.suffix.lower())
     except ValueError as error:
         raise ConfigError(f"--config {path}: {error}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"--config {path}: expected keys and values, found {type(values).__name__}")
+    _refuse_unknown(values, f"--config {path}: ")
     return values
 
 
@@ -61,7 +64,7 @@ def parse_assignments(words: list[str]) -> dict[str, Any]:
         try:
             values[key.strip()] = _parse(text, ".yaml")
         except ValueError as error:
-            raise ConfigError(f"--set {word}: {error}") from error
+            raise ConfigError(f"--set {word[:LONGEST_VALUE]}: {error}") from error
     return values
 
 
@@ -81,15 +84,19 @@ def build_settings(*layers: Mapping[str, Any]) -> Settings:
     merged: dict[str, Any] = {}
     for layer in layers:
         merged.update(layer)
-    for key in merged:
-        if key not in Settings.model_fields:
-            near = difflib.get_close_matches(str(key), Settings.model_fields, n=1, cutoff=0.4)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ConfigError(f"unknown setting {key!r}{hint}")
+    _refuse_unknown(merged)
     try:
         return Settings(**merged)
     except ValidationError as error:
         raise ConfigError(_first_problem(error, merged)) from error
+
+
+def _refuse_unknown(values: Mapping[str, Any], where: str = "") -> None:
+    for key in values:
+        if key not in Settings.model_fields:
+            near = difflib.get_close_matches(str(key), Settings.model_fields, n=1, cutoff=0.4)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigError(f"{where}unknown setting {_short(key)}{hint}")
 
 
 def _first_problem(error: ValidationError, values: Mapping[str, Any]) -> str:
@@ -98,22 +105,39 @@ def _first_problem(error: ValidationError, values: Mapping[str, Any]) -> str:
     if not first["loc"]:
         return message
     key = str(first["loc"][0])
-    return f"setting {key}: {message}, got {values.get(key)!r}"
+    return f"setting {key}: {message}, got {_short(values.get(key))}"
+
+
+def _short(value: Any) -> str:
+    """A value as it stands in a message of one line."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
 
 
 def _parse(text: str, suffix: str) -> Any:
-    if suffix == ".json":
-        try:
-            return json.loads(text, parse_constant=_no_constant)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
+    try:
+        return _parse_json(text) if suffix == ".json" else _numbers(_parse_yaml(text))
+    except RecursionError:
+        raise ValueError("lists in lists without end") from None
+
+
+def _parse_json(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
+
+
+def _parse_yaml(text: str) -> Any:
     import yaml
 
     try:
-        value = yaml.safe_load(text)
+        # An alias repeats what an anchor names: a few lines of them unfold to more than memory holds.
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, Loader=yaml.SafeLoader)):
+            raise ValueError("not YAML for settings: holds an alias (*name)")
+        return yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(f"not YAML: {' '.join(str(error).split())}") from error
-    return _numbers(value)
 
 
 def _numbers(value: Any) -> Any:

@@ -1,10 +1,12 @@
 """Settings of the encoder and its training."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import PositiveInt
+from pydantic import Field
 
 from ecgppg.config.keys import SettingsPart, content, execution, growth
+
+Width = Annotated[int, Field(ge=1, le=8192)]
 
 
 class TrainingSettings(SettingsPart):
@@ -15,7 +17,9 @@ class TrainingSettings(SettingsPart):
     weight_decay: float = content("train", 0.01, "AdamW weight decay", ge=0, lt=1)
     warmup_share: float = content("train", 0.05, "share of all steps spent warming up", ge=0, lt=1)
     num_epochs: int = growth(50, "passes over the training windows", ge=1)
-    hidden_dims: list[PositiveInt] = content("train", [64, 128, 256, 512], "channels of each stage", min_length=1)
+    hidden_dims: list[Width] = content(
+        "train", [64, 128, 256, 512], "channels of each stage", min_length=1, max_length=16
+    )
     embedding_dim: int = content("train", 256, "length of an embedding", ge=2, le=8192)
     projection_dim: int = content("train", 128, "length of the projection the loss sees", ge=2, le=8192)
     temperature: float = content("train", 0.1, "NT-Xent temperature", ge=0.01, le=10)
