@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ecgppg.config.errors import ConfigError, InputError, RefusedError
+from ecgppg.config.errors import EcgppgError, InputError, RefusedError
 from ecgppg.config.schema import OutputLayout, completion_path
 from ecgppg.config.settings import Settings
-from ecgppg.core.files import changed_keys, read_json, write_json
+from ecgppg.core.files import changed_keys, read_json, write_json, write_text
 from ecgppg.core.runlog import readable_bytes, readable_seconds, start_log
+from ecgppg.preflight import check_demo, check_inputs, check_settings, make_folder
 
 BUILD_STAGES = ("build",)
 TRAIN_STAGES = ("split", "train", "embed")
@@ -63,6 +64,7 @@ def relabel(settings: Settings, layout: OutputLayout, verbose: bool = False) -> 
 
     if not layout.dataset.is_file():
         raise InputError(f"{layout.dataset}: no dataset to relabel; build it first")
+    refuse_changes(settings, layout)
     start_log(layout.log, verbose)
     stage.run(settings, layout)
     write_json(layout.config, settings.model_dump(mode="json"))
@@ -88,6 +90,7 @@ def dry_run(settings: Settings) -> int:
     """Print what a build would read and write."""
     from ecgppg.stages import dry_run as stage
 
+    check_settings(settings, STAGES)
     start_log(None)
     plan = stage.run(settings)
     print(f"patients             {plan['n_patients']:>14,}")
@@ -110,6 +113,9 @@ def demo(settings: Settings, layout: OutputLayout, fresh: bool = False, verbose:
     """Make the synthetic cohort and run every stage on it."""
     from ecgppg.stages import demo as stage
 
+    check_demo(layout, stage.cohort_folder(layout))
+    check_settings(settings, STAGES)
+    make_folder(layout.root)
     started = stage.prepare(settings, layout)
     _start(started, layout, STAGES, fresh, verbose)
     _run(started, layout, STAGES[:-1])
@@ -170,37 +176,42 @@ def remove_from(stage: str, layout: OutputLayout) -> None:
 
 def _start(settings: Settings, layout: OutputLayout, stages: tuple[str, ...], fresh: bool, verbose: bool) -> None:
     """Refuse what cannot be, remove what is to be made anew, and note what was asked for."""
-    _check_inputs(settings, layout, stages, fresh)
+    check_inputs(settings, layout, stages, fresh)
+    make_folder(layout.root)
     if fresh:
         # Splits are frozen: training anew must not move a patient from test to train.
         remove_from("train" if stages == TRAIN_STAGES else stages[0], layout)
     refuse_changes(settings, layout)
     start_log(layout.log, verbose)
-    write_json(layout.config, settings.model_dump(mode="json"))
 
 
 def _run(settings: Settings, layout: OutputLayout, stages: tuple[str, ...]) -> None:
+    stored = layout.config.read_text(encoding="utf-8", errors="replace") if layout.config.is_file() else None
+    write_json(layout.config, settings.model_dump(mode="json"))
     for stage in stages:
         if stage == "stroke" and not layout.features.is_file():
             log.info("== stroke: left out, there are no clinical tables to tell who had one")
             continue
         began_s = time.monotonic()
         log.info("== %s", stage)
-        _runner(stage)(settings, layout)
+        try:
+            made = _runner(stage)(settings, layout)
+        except EcgppgError as error:
+            if error.exit_code == 2 and stage == stages[0]:
+                _put_back(layout.config, stored)
+            raise
         log.debug("stage %s took %.1f s", stage, time.monotonic() - began_s)
+        if stage == "build" and made["n_segments"] == 0 and len(stages) > 1:
+            log.warning("no segment was kept: %s are left out", ", ".join(stages[1:]))
+            break
 
 
-def _check_inputs(settings: Settings, layout: OutputLayout, stages: tuple[str, ...], fresh: bool) -> None:
-    """A missing input is said before anything is removed or written."""
-    built = layout.dataset.is_file() and not (fresh and "build" in stages)
-    features_alone = settings.clinical_dir is not None and stages != BUILD_STAGES
-    if "build" in stages and not (settings.waveforms_dir or built or features_alone):
-        raise ConfigError("--waveforms: name the folder of the WFDB records (or set waveforms_dir)")
-    for option, folder in (("--waveforms", settings.waveforms_dir), ("--clinical", settings.clinical_dir)):
-        if folder and "build" in stages and not Path(folder).is_dir():
-            raise InputError(f"{option} {folder}: no such folder")
-    if "build" not in stages and not layout.dataset.is_file():
-        raise InputError(f"{layout.dataset}: no dataset; run --build-dataset first")
+def _put_back(config: Path, stored: str | None) -> None:
+    """Settings that made nothing must not replace those that made what lies here."""
+    if stored is None:
+        config.unlink(missing_ok=True)
+    else:
+        write_text(config, stored)
 
 
 def _runner(stage: str) -> Callable[[Settings, OutputLayout], Any]:

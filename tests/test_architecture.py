@@ -8,6 +8,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "ecgppg"
 LAYERS = (
     ("__main__", "cli"),
     ("pipeline", "api"),
+    ("preflight",),
     ("stages",),
     ("discovery", "risk", "training", "synthetic", "interop"),
     ("evaluation",),

@@ -1,5 +1,6 @@
 """The demo: the synthetic cohort, every stage on it, and a simulated feature table for the stroke page."""
 
+from pathlib import Path
 from typing import Any
 
 from ecgppg.config.schema import OutputLayout
@@ -23,11 +24,16 @@ N_PATIENTS, MINUTES = 60, 30.0
 SIMULATED_PATIENTS = 2000
 
 
+def cohort_folder(layout: OutputLayout) -> Path:
+    """Where the demo keeps its cohort."""
+    return layout.root / "cohort"
+
+
 def prepare(settings: Settings, layout: OutputLayout) -> Settings:
     """Make the cohort below the output folder unless it is there; returns settings that name it."""
     from ecgppg.synthetic.cohort import make_cohort
 
-    folder = layout.root / "cohort"
+    folder = cohort_folder(layout)
     print(f"the synthetic cohort: {folder}", flush=True)
     make_cohort(folder, N_PATIENTS, MINUTES, settings.seed, settings.num_workers)
     return settings.model_copy(
