@@ -58,10 +58,10 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file; None where it is absent or not JSON."""
+    """Read a JSON file; None where it is absent or not JSON, or nested deeper than anything of ours."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
 
 
@@ -116,6 +116,8 @@ def read_completion(artefact: Path, verify: bool = False) -> dict[str, Any] | No
     """
     record = read_json(completion_path(artefact))
     if not isinstance(record, dict) or not artefact.is_file():
+        return None
+    if not isinstance(record.get("content"), dict) or not isinstance(record.get("rows"), int):
         return None
     if record.get("schema_version") != SCHEMA_VERSION or record.get("bytes") != artefact.stat().st_size:
         return None

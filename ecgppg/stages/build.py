@@ -67,7 +67,7 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     """
     began_s = time.monotonic()
     content = settings.content("build")
-    before = read_completion(layout.dataset)
+    before = _finished_before(layout)
     _refuse_changes(layout.dataset, before, content)
     plan = plan_build(settings)
     total = Tally.of(before) if before else Tally.empty()
@@ -76,7 +76,7 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
         total.add(Tally.of(record))
     new = [patient for patient in plan.patients if patient not in total]
     _check_disk(layout, new, settings)
-    if before and not new and not shards:
+    if before and not new and not shards and _tables_whole(layout):
         log.info("dataset: all %d planned patients are built already", len(plan.patients))
         return _summary(before)
     log.info(
@@ -103,6 +103,25 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
                     len(plan.patients), layout.card_markdown)  # fmt: skip
     log.info("dataset: %s segments in %s", f"{n_rows:,}", readable_seconds(time.monotonic() - began_s))
     return _summary(done)
+
+
+def _finished_before(layout: OutputLayout) -> dict[str, Any] | None:
+    """The finished dataset's record. A file that no record and no begun build speak of is not ours to replace."""
+    record = read_completion(layout.dataset)
+    if record is None and layout.dataset.exists():
+        if not completion_path(layout.dataset).exists() and not layout.build.exists():
+            raise RefusedError(f"{layout.dataset}: was not made here (no completion record); move it, or give --fresh")
+        log.warning("%s: is not as it was finished; built again", layout.dataset)
+    return record
+
+
+def _tables_whole(layout: OutputLayout) -> bool:
+    """Whether the tables beside the dataset are as they were finished."""
+    tables = [layout.metadata, *(p for p in (layout.linkage, layout.features) if completion_path(p).exists())]
+    damaged = [path for path in tables if read_completion(path) is None]
+    for path in damaged:
+        log.warning("%s: is absent or not as it was finished; written again", path)
+    return not damaged
 
 
 def _build_shards(

@@ -34,11 +34,12 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     Raises
     ------
     InputError
-        There is no finished dataset.
+        There is no finished dataset, or its bytes have changed since.
     """
-    record = read_completion(layout.dataset)
+    # Signals are copied as they lie: a fault in them would be recorded anew as if it were theirs.
+    record = read_completion(layout.dataset, verify=True)
     if record is None:
-        raise InputError(f"{layout.dataset}: no finished dataset to relabel; build it first")
+        raise InputError(f"{layout.dataset}: is not as it was finished; --check says more, --build-dataset builds it")
     with open_dataset(layout.dataset) as dataset:
         columns = {name: dataset.column(name) for name in dataset.columns}
         stale = [n for n in dataset.columns if is_label(n) or n in {c.name for c in CLINICAL_COLUMNS}]
