@@ -72,7 +72,8 @@ def read_tables(clinical_dir: Path | str) -> ClinicalTables:
     Raises
     ------
     InputError
-        No such folder, a mandatory table absent or empty, a column absent, a value of the wrong type.
+        No such folder, a mandatory table absent or empty, a column absent, a value of the wrong type,
+        no admission of any patient.
     """
     folder = Path(clinical_dir)
     if not folder.is_dir():
@@ -92,6 +93,8 @@ def read_tables(clinical_dir: Path | str) -> ClinicalTables:
             raise InputError(f"{path}: has no usable rows; {spec.name} is needed for {spec.purpose}")
     frames["admissions"] = _order_admissions(frames["admissions"], counts)
     _drop_orphans(frames, counts)
+    if frames["admissions"].empty:
+        raise InputError(f"{folder}: no admission in ADMISSIONS has its times and belongs to a patient of PATIENTS")
     return ClinicalTables(folder, **frames, missing=tuple(missing), counts=counts)
 
 

@@ -31,7 +31,7 @@ def draw_strips(path: Path, strips: list[Strip], cluster_id: int, heading: str) 
     from matplotlib.figure import Figure
 
     papers = [_Paper(s) for s in strips]
-    seconds = max(len(s.ecg_T if s.ecg_T is not None else s.ppg_T or ()) / s.fs_hz for s in strips)
+    seconds = max(len(x_T) / s.fs_hz for s in strips for x_T in (s.ecg_T, s.ppg_T) if x_T is not None)
     width_mm = LEFT_MM + seconds * MM_PER_S + RIGHT_MM
     height_mm = TOP_MM + sum(p.height_mm for p in papers) + FOOT_MM
     figure = Figure(figsize=(width_mm / MM_PER_INCH, height_mm / MM_PER_INCH), dpi=110, facecolor="white")

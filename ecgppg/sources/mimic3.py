@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ecgppg.config.errors import InputError
 from ecgppg.sources.patient import Patient
-from ecgppg.sources.records_file import listing_of, path_inside, read_listing
+from ecgppg.sources.records_file import listing_of, path_inside, read_listing, tell_refused
 
 log = logging.getLogger("ecgppg.sources")
 
@@ -92,13 +92,13 @@ def _folders(folder: Path, name: re.Pattern[str]) -> list[str]:
 
 def _read_list(root: Path, base: str, listing: Path, found: dict[int, _Found]) -> list[str] | None:
     """Note a top-level list's records; the patients' folders it leaves to be read, None if it names neither."""
-    folders, named_any = [], False
+    folders, refused, named_any = [], [], False
     for entry in read_listing(listing):
         path = path_inside(base, entry)
         folder, name = posixpath.split((path or entry).rstrip("/"))
         subject = PATIENT_FOLDER.fullmatch(posixpath.basename(folder)) or RECORD_NAME.fullmatch(name)
         if path is None:
-            log.warning("%s: entry %s leaves the folder and is refused", listing, entry)
+            refused.append(entry)
             if subject:
                 found[int(subject[1])].refused.add(entry)
         elif PATIENT_FOLDER.fullmatch(name):
@@ -110,6 +110,7 @@ def _read_list(root: Path, base: str, listing: Path, found: dict[int, _Found]) -
         elif RECORD_NAME.fullmatch(name) and subject:
             named_any = True
             _note_record(root, path, found[int(subject[1])])
+    tell_refused(listing, refused)
     return folders if named_any else None
 
 

@@ -1,10 +1,16 @@
 """What PhysioNet's lists say: RECORDS files, and the segments that a master header names."""
 
+import logging
 import posixpath
 from pathlib import Path
 
+log = logging.getLogger("ecgppg.sources")
+
 LISTINGS = ("RECORDS-waveforms", "RECORDS-waveform", "RECORDS")
 """Names of a list of records, the most specific first."""
+
+LONGEST_NAME, LONGEST_PATH = 250, 2000
+"""Bytes of one name and characters of an entry; no file system holds longer ones below any folder."""
 
 
 def listing_of(folder: Path) -> Path | None:
@@ -20,7 +26,7 @@ def read_listing(path: Path) -> list[str]:
 
 
 def path_inside(folder: str, entry: str) -> str | None:
-    """An entry's path below the waveform folder, or None if it would leave the folder that lists it.
+    """An entry's path below the waveform folder, or None if it would leave the folder that lists it or can be no path.
 
     Parameters
     ----------
@@ -29,10 +35,20 @@ def path_inside(folder: str, entry: str) -> str | None:
     entry : str
         As the list has it; a trailing ".hea" is dropped.
     """
-    if entry.startswith(("/", "\\")) or "\0" in entry or ".." in entry.replace("\\", "/").split("/"):
+    names = entry.replace("\\", "/").split("/")
+    if entry.startswith(("/", "\\")) or "\0" in entry or ".." in names:
+        return None
+    if len(entry) > LONGEST_PATH or any(len(name.encode()) > LONGEST_NAME for name in names):
         return None
     path = posixpath.normpath(posixpath.join(folder, entry.removesuffix(".hea")))
     return "" if path == "." else path
+
+
+def tell_refused(listing: Path, entries: list[str]) -> None:
+    """One line on what a list names and nobody follows; the entry quoted, since it may be anything."""
+    if entries:
+        log.warning("%s: %d entries that leave the folder or can be no path are refused, the first %.80r",
+                    listing, len(entries), entries[0])  # fmt: skip
 
 
 def segment_names(header: Path) -> frozenset[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from ecgppg.config.errors import InputError
 from ecgppg.core.seeds import subject_id_of
 from ecgppg.sources.patient import Patient
-from ecgppg.sources.records_file import listing_of, path_inside, read_listing, segment_names
+from ecgppg.sources.records_file import listing_of, path_inside, read_listing, segment_names, tell_refused
 from ecgppg.sources.sidecar import Sidecar, read_sidecar
 
 log = logging.getLogger("ecgppg.sources")
@@ -113,10 +113,11 @@ def _scan(root: Path) -> _Tree:
             visit_unlisted(folder)
             return
         tree.listed_in.append(folder)
+        refused = []
         for entry in read_listing(listing):
             path = path_inside(folder, entry)
             if path is None:
-                log.warning("%s: entry %s leaves the folder and is refused", listing, entry)
+                refused.append(entry)
                 tree.refused.add(entry)
             elif path and (root / f"{path}.hea").is_file():
                 tree.records.add(path)
@@ -124,6 +125,7 @@ def _scan(root: Path) -> _Tree:
                 visit(path)
             else:
                 tree.missing.add(path)
+        tell_refused(listing, refused)
 
     def visit_unlisted(folder: str) -> None:
         with os.scandir(root / folder) as found:

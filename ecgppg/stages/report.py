@@ -2,15 +2,16 @@
 
 import base64
 import html
-import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from ecgppg.config.errors import InputError
 from ecgppg.config.schema import SPLITS, OutputLayout
 from ecgppg.config.settings import Settings
 from ecgppg.core.files import read_json, write_text
+from ecgppg.training.monitor import read_metrics
 
 log = logging.getLogger("ecgppg")
 
@@ -38,7 +39,13 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     dict
         n_sections written.
     """
-    sections = [_dataset(layout), _splits(layout, settings), _training(layout), _discovery(layout), _stroke(layout)]
+    sections = [
+        _section(lambda: _dataset(layout), layout.card_json),
+        _section(lambda: _splits(layout, settings), layout.splits),
+        _section(lambda: _training(layout), layout.metrics),
+        _section(lambda: _discovery(layout), layout.patterns),
+        _section(lambda: _stroke(layout), layout.stroke),
+    ]
     body = "".join(f"<section>{section}</section>" for section in sections)
     title = f"ecgppg run: {html.escape(layout.root.name)}"
     write_text(
@@ -49,6 +56,14 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     )
     log.info("report: %s", layout.report)
     return {"n_sections": len(sections)}
+
+
+def _section(make: Callable[[], str], source: Path) -> str:
+    """A section, or which file does not hold what its stage writes."""
+    try:
+        return make()
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{source}: does not hold what its stage writes ({type(error).__name__})") from error
 
 
 def _dataset(layout: OutputLayout) -> str:
@@ -87,7 +102,7 @@ def _training(layout: OutputLayout) -> str:
         return _absent("Training")
     from ecgppg.stages.report_figures import training_png
 
-    rows = [json.loads(line) for line in layout.metrics.read_text(encoding="utf-8").splitlines() if line]
+    rows = read_metrics(layout.metrics)
     if not rows:
         return _absent("Training")
     last = rows[-1]

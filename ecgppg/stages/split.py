@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecgppg.config.errors import RefusedError
+from ecgppg.config.errors import ConfigError, RefusedError
 from ecgppg.config.schema import SPLITS, OutputLayout, completion_path, is_label
 from ecgppg.config.settings import Settings
 from ecgppg.core.files import atomic_path, changed_keys, read_completion, read_json, write_completion
@@ -78,6 +78,11 @@ def patient_labels(metadata: pd.DataFrame, primary_outcome: str) -> pd.DataFrame
     -------
     DataFrame
         subject_id, stroke, arrhythmia, death, primary: 1 if any window says so, 0 if one denies it, else -1.
+
+    Raises
+    ------
+    ConfigError
+        There are labels and the primary outcome is none of them.
     """
     sources = {
         "stroke": ["stroke_this", "stroke_before", "stroke_after"],
@@ -85,6 +90,9 @@ def patient_labels(metadata: pd.DataFrame, primary_outcome: str) -> pd.DataFrame
         "death": ["death_90d", "death_hospital"],
         "primary": [f"{primary_outcome}_this", f"{primary_outcome}_after", primary_outcome],
     }
+    labels = [c for c in metadata if is_label(c) and metadata[c].dtype.kind in "iub"]
+    if labels and not set(sources["primary"]) & set(labels):
+        raise ConfigError(f"primary_outcome: there is no label {primary_outcome!r}; labels are {', '.join(labels)}")
     values = pd.DataFrame({"subject_id": metadata["subject_id"].to_numpy(np.int64)})
     for name, columns in sources.items():
         present = [c for c in columns if c in metadata and is_label(c) and metadata[c].dtype.kind in "iub"]

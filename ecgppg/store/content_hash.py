@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 from ecgppg.config.schema import SEGMENT_COLUMNS
-from ecgppg.store.layout import DIGEST_BYTES, ROWS_PER_BLOCK, blocks
+from ecgppg.store.layout import DIGEST_BYTES, ROWS_PER_BLOCK, blocks, category_names
 
 CONTENT_COLUMNS = frozenset(column.name for column in SEGMENT_COLUMNS)
 
@@ -43,8 +43,9 @@ class ContentHash:
     def _add_columns(self, group: h5py.Group, names: set[str] | frozenset[str]) -> None:
         for name in sorted(names):
             self._sum.update(name.encode() + b"\0")
-            for category in group[name].attrs.get("categories", ()):
-                self._sum.update(str(category).encode() + b"\0")
+            if "categories" in group[name].attrs:
+                for category in category_names(group[name]):
+                    self._sum.update(category.encode() + b"\0")
             self._add(group[name])
 
     def _add(self, dataset: h5py.Dataset) -> None:
