@@ -1,6 +1,7 @@
 """The whole way from synthetic files to beats: every kept window of a small cohort beside its truth."""
 
 import numpy as np
+import pytest
 
 from ecgppg.config.settings import Settings
 from ecgppg.synthetic.cohort import make_cohort
@@ -12,8 +13,9 @@ from ecgppg.waveform.windows import read_run
 from tests.planted_beats import FS_HZ, count_beats, f1
 
 
-def test_synthetic_beats_are_found(tmp_path):
-    cohort = make_cohort(tmp_path / "cohort", 6, 2.0, seed=3, num_workers=0)
+@pytest.mark.parametrize(("n_patients", "minutes"), [(6, 2.0), pytest.param(12, 6.0, marks=pytest.mark.slow)])
+def test_synthetic_beats_are_found(tmp_path, n_patients, minutes):
+    cohort = make_cohort(tmp_path / "cohort", n_patients, minutes, seed=3, num_workers=0)
     settings = Settings(required_channels=["ECG"])
     kept, clean = np.zeros(3, int), np.zeros(3, int)
     for name in cohort.records.record:
