@@ -108,7 +108,15 @@ def test_the_attrition_table_adds_up(output: OutputLayout) -> None:
     assert card["n_segments"] == counts["windows_kept"] - counts.get("windows_of_left_out_patients", 0)
     assert card["n_patients"] == pd.read_parquet(output.metadata)["subject_id"].nunique()
     assert sum(card["records_damaged"].values()) > 0, "the cohort has damaged records"
-    assert "data use agreement" in output.card_markdown.read_text()
+    assert "Synthetic patients" in output.card_markdown.read_text()
+
+
+def test_real_tables_bring_their_agreement_along(tmp_path: Path) -> None:
+    from ecgppg.stages.agreement import agreement
+
+    assert "data use agreement" in agreement(str(tmp_path))
+    assert "data use agreement" in agreement(None, linked=True)
+    assert "licence of the waveform records" in agreement(None)
 
 
 def test_every_record_is_linked_as_planted(output: OutputLayout, cohort: Path) -> None:
@@ -214,6 +222,19 @@ def test_a_second_run_does_nothing_and_a_changed_setting_is_refused(output: Outp
         assert words.split("=")[0] in result.stderr
         assert stage in result.stderr
     assert {p: p.stat().st_mtime_ns for p in before} == before
+
+
+def test_training_anew_keeps_the_dataset_and_the_splits(output: OutputLayout, tmp_path: Path) -> None:
+    import shutil
+
+    copy = OutputLayout(tmp_path / "copy")
+    shutil.copytree(output.root, copy.root)
+    kept = {path: path.read_bytes() for path in (copy.dataset, copy.splits)}
+    words = ("--train-only", "--fresh", "--output-dir", copy.root, "--set", "temperature=0.2", "--num-epochs", 1)
+    result = run("production_pipeline.py", *words)
+    assert result.returncode == 0, result.stderr
+    assert {path: path.read_bytes() for path in kept} == kept
+    assert [json.loads(line)["epoch"] for line in copy.metrics.read_text().splitlines()] == [1]
 
 
 def test_relabel_changes_labels_and_no_signal(output: OutputLayout, tmp_path: Path) -> None:

@@ -36,7 +36,8 @@ def open_workspace(
     -------
     Workspace
         Settings in this order, later ones winning: preset, OUT/config.json, --config, --set, options. With --fresh
-        the stored file is left aside.
+        the settings of stages that are begun anew may differ from the stored ones; a stored file that cannot be read
+        is then left aside.
     """
     from ecgppg.cli.options import given_settings
     from ecgppg.config.errors import ConfigError
@@ -47,7 +48,7 @@ def open_workspace(
     if root is None:
         raise ConfigError("--output-dir: name the output folder (or a --config file inside it)")
     layout = OutputLayout(_usable_folder(root))
-    stored = {} if args.fresh or not layout.config.is_file() else read_settings_file(layout.config)
+    stored = _stored_settings(layout.config, lenient=args.fresh)
     from_file = read_settings_file(args.config) if args.config else {}
     layers = (stored, from_file, parse_assignments(args.set), given_settings(args))
     settings = build_settings(preset or {}, *map(absolute_paths, layers))
@@ -59,6 +60,24 @@ def absolute_paths(values: dict[str, Any]) -> dict[str, Any]:
     keys = ("waveforms_dir", "clinical_dir", "records_csv", "patients_file", "code_lists")
     given = {key: values[key] for key in keys if isinstance(values.get(key), str) and values[key]}
     return values | {key: str(Path(value).expanduser().absolute()) for key, value in given.items()}
+
+
+def _stored_settings(path: Path, lenient: bool) -> dict[str, Any]:
+    """Settings of the last run in this folder; with `lenient`, none where the file is damaged."""
+    from ecgppg.config.errors import ConfigError
+    from ecgppg.config.load import build_settings, read_settings_file
+
+    if not path.is_file():
+        return {}
+    try:
+        stored = read_settings_file(path)
+        if lenient:
+            build_settings(stored)
+    except ConfigError:
+        if not lenient:
+            raise
+        return {}
+    return stored
 
 
 def _usable_folder(root: Path) -> Path:
