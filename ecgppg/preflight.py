@@ -38,7 +38,11 @@ def check_inputs(settings: Settings, layout: OutputLayout, stages: tuple[str, ..
 
 
 def check_settings(settings: Settings, stages: tuple[str, ...]) -> None:
-    """Refuse a device or a file of code lists that only a late stage would look at."""
+    """Refuse a device, a crop or a file of code lists that only a late stage would look at."""
+    if "train" in stages and settings.crop_seconds > settings.segment_seconds:
+        raise ConfigError(
+            f"crop_seconds: {settings.crop_seconds:g} is longer than segment_seconds {settings.segment_seconds:g}"
+        )
     if {"train", "embed"} & set(stages):
         from ecgppg.training.device import choose_device
 

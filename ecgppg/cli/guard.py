@@ -1,5 +1,7 @@
 """From exceptions to exit codes: 0 done, 1 failed, 2 a user's mistake, 130 and 143 stopped after saving."""
 
+import os
+import re
 import sys
 from collections.abc import Callable
 
@@ -7,6 +9,8 @@ from ecgppg.config.errors import EcgppgError, Terminated
 from ecgppg.core.signals import terminate_as_exception
 
 INTERRUPTED, TERMINATED = 130, 143
+SYSTEM_ERROR, FILE_NAME = re.compile(r"errno = (\d+)"), re.compile(r"filename = '([^']*)'")
+"""How HDF5 words the system's error within paragraphs of its own."""
 
 
 def run_guarded(action: Callable[[], int]) -> int:
@@ -35,9 +39,19 @@ def run_guarded(action: Callable[[], int]) -> int:
             print("ecgppg: terminated; what was finished is saved, the same command continues", file=sys.stderr)
             return TERMINATED
         except OSError as error:
-            print(f"ecgppg: {error.strerror or error}{_where(error)}", file=sys.stderr)
+            print(f"ecgppg: {_cause(error)}", file=sys.stderr)
+            return 1
+        except RuntimeError as error:
+            # The HDF5 and torch libraries report a disk that is full while a file is closed in this way.
+            if not SYSTEM_ERROR.search(str(error)):
+                raise
+            print(f"ecgppg: {_cause(error)}", file=sys.stderr)
             return 1
 
 
-def _where(error: OSError) -> str:
-    return f": {error.filename}" if error.filename else ""
+def _cause(error: OSError | RuntimeError) -> str:
+    """What the system said, and of which file, in one line."""
+    number, named = SYSTEM_ERROR.search(str(error)), FILE_NAME.search(str(error))
+    said = getattr(error, "strerror", None) or (os.strerror(int(number[1])) if number else str(error))
+    file = getattr(error, "filename", None) or (named[1] if named else "")
+    return " ".join(f"{said}{': ' if file else ''}{file}".split())

@@ -24,7 +24,7 @@ class TrainingSettings(SettingsPart):
     projection_dim: int = content("train", 128, "length of the projection the loss sees", ge=2, le=8192)
     temperature: float = content("train", 0.1, "NT-Xent temperature", ge=0.01, le=10)
     max_grad_norm: float = content("train", 1.0, "gradient norm is clipped to this", gt=0)
-    crop_seconds: float = content("train", 8.0, "length of an augmented view, s", gt=0)
+    crop_seconds: float = content("train", 8.0, "length of an augmented view, s", ge=1)
     checkpoint_every: int = execution(10, "epochs between kept checkpoints", ge=1)
     precision: Literal["auto", "float32", "bf16"] = content("train", "auto", "auto: bf16 autocast where supported")
     loader_workers: int = execution(0, "processes that read batches; 0: this one", ge=0, le=64)

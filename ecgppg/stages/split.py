@@ -1,6 +1,7 @@
 """The stage that places patients in train, val and test, once."""
 
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +91,10 @@ def patient_labels(metadata: pd.DataFrame, primary_outcome: str) -> pd.DataFrame
         "death": ["death_90d", "death_hospital"],
         "primary": [f"{primary_outcome}_this", f"{primary_outcome}_after", primary_outcome],
     }
-    labels = [c for c in metadata if is_label(c) and metadata[c].dtype.kind in "iub"]
+    labels = [c for c in map(str, metadata) if is_label(c) and metadata[c].dtype.kind in "iub"]
     if labels and not set(sources["primary"]) & set(labels):
-        raise ConfigError(f"primary_outcome: there is no label {primary_outcome!r}; labels are {', '.join(labels)}")
+        names = dict.fromkeys(re.sub("_(this|before|after)$", "", label) for label in labels)
+        raise ConfigError(f"primary_outcome: there is no label {primary_outcome!r}; labels are {', '.join(names)}")
     values = pd.DataFrame({"subject_id": metadata["subject_id"].to_numpy(np.int64)})
     for name, columns in sources.items():
         present = [c for c in columns if c in metadata and is_label(c) and metadata[c].dtype.kind in "iub"]
