@@ -52,6 +52,6 @@ def run_guarded(action: Callable[[], int]) -> int:
 def _cause(error: OSError | RuntimeError) -> str:
     """What the system said, and of which file, in one line."""
     number, named = SYSTEM_ERROR.search(str(error)), FILE_NAME.search(str(error))
-    said = getattr(error, "strerror", None) or (os.strerror(int(number[1])) if number else str(error))
+    said = os.strerror(int(number[1])) if number else getattr(error, "strerror", None) or str(error)
     file = getattr(error, "filename", None) or (named[1] if named else "")
     return " ".join(f"{said}{': ' if file else ''}{file}".split())
