@@ -119,6 +119,7 @@ def demo(settings: Settings, layout: OutputLayout, fresh: bool = False, verbose:
     started = stage.prepare(settings, layout)
     _start(started, layout, STAGES, fresh, verbose)
     _run(started, layout, STAGES[:-1])
+    stage.compare_with_truth(layout)
     stage.simulate_stroke(started, layout)
     _run(started, layout, STAGES[-1:])
     _say_files(layout)

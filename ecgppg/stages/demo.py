@@ -1,10 +1,14 @@
 """The demo: the synthetic cohort, every stage on it, and a simulated feature table for the stroke page."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from ecgppg.config.schema import OutputLayout
 from ecgppg.config.settings import Settings
+from ecgppg.core.files import write_text
+
+log = logging.getLogger("ecgppg")
 
 PRESET: dict[str, Any] = {
     "source": "mimic3",
@@ -46,3 +50,37 @@ def simulate_stroke(settings: Settings, layout: OutputLayout) -> None:
     from ecgppg.stages import stroke
 
     stroke.run_simulated(settings, layout, SIMULATED_PATIENTS)
+
+
+def compare_with_truth(layout: OutputLayout) -> None:
+    """Write how the clusters lie to the planted rhythms: discovery/planted_rhythms.md."""
+    import pandas as pd
+
+    from ecgppg.synthetic.truth import read_truth
+
+    clustered = layout.discovery / "windows.parquet"
+    if not clustered.is_file():
+        return
+    windows = pd.read_parquet(clustered)
+    subjects = pd.read_parquet(layout.metadata, columns=["segment_id", "subject_id"])
+    people = read_truth(cohort_folder(layout)).patients[["subject_id", "rhythm"]]
+    joined = windows[["segment_id", "cluster"]].merge(subjects, on="segment_id").merge(people, on="subject_id")
+    counts = pd.crosstab(joined["cluster"], joined["rhythm"])
+    lines = [
+        "# Clusters and the rhythms that were planted",
+        "",
+        "Windows by cluster (-1: none) and by the rhythm of their patient, which the clustering did not know.",
+        "Synthetic patients; a patient of paroxysmal fibrillation is counted under it throughout.",
+        "",
+        f"| cluster | {' | '.join(counts.columns)} |",
+        "|---:" * (1 + len(counts.columns)) + "|",
+        *(
+            f"| {cluster} | {' | '.join(map(str, row))} |"
+            for cluster, row in zip(counts.index, counts.values, strict=True)
+        ),
+    ]
+    write_text(layout.discovery / "planted_rhythms.md", "\n".join(lines) + "\n")
+    if 0 in counts.index:
+        held = sorted(zip(counts.loc[0].tolist(), counts.columns, strict=True), reverse=True)
+        said = ", ".join(f"{n} {rhythm}" for n, rhythm in held if n)
+        log.info("largest cluster against the planted truth: %s; planted af in all: %d", said, counts["af"].sum())
