@@ -190,7 +190,6 @@ def test_a_made_cohort_is_found_and_other_folders_are_left_alone(cohort: CohortT
 
 def test_a_cohort_of_other_parameters_is_replaced(tmp_path: Path) -> None:
     make_cohort(tmp_path / "c", 1, 0.5, seed=1, num_workers=0)
-    (tmp_path / "c" / "cohort.json").write_text("{}")
     second = make_cohort(tmp_path / "c", 1, 0.5, seed=2, num_workers=0)
     assert second.model["made_with"]["seed"] == 2
     assert sorted(p.name for p in tmp_path.iterdir()) == ["c"]

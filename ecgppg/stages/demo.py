@@ -81,6 +81,6 @@ def compare_with_truth(layout: OutputLayout) -> None:
     ]
     write_text(layout.discovery / "planted_rhythms.md", "\n".join(lines) + "\n")
     if 0 in counts.index:
-        held = sorted(zip(counts.loc[0].tolist(), counts.columns, strict=True), reverse=True)
+        held = sorted(((n, rhythm) for rhythm, n in counts.to_dict("index")[0].items()), reverse=True)
         said = ", ".join(f"{n} {rhythm}" for n, rhythm in held if n)
         log.info("largest cluster against the planted truth: %s; planted af in all: %d", said, counts["af"].sum())
