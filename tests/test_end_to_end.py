@@ -100,7 +100,7 @@ def test_metadata_and_pickle_are_the_same_table(output: OutputLayout) -> None:
     assert metadata["segment_id"].is_unique
 
 
-def test_the_attrition_table_adds_up(output: OutputLayout) -> None:
+def test_the_attrition_table_adds_up(output: OutputLayout, cohort: Path) -> None:
     card = json.loads(output.card_json.read_text())
     counts = card["counts"]
     assert counts["windows_candidate"] == counts["windows_judged"] + counts.get("windows_over_limit", 0)
@@ -108,6 +108,9 @@ def test_the_attrition_table_adds_up(output: OutputLayout) -> None:
     assert card["n_segments"] == counts["windows_kept"] - counts.get("windows_of_left_out_patients", 0)
     assert card["n_patients"] == pd.read_parquet(output.metadata)["subject_id"].nunique()
     assert sum(card["records_damaged"].values()) > 0, "the cohort has damaged records"
+    damaged = pd.read_csv(cohort / "truth" / "damaged.csv")
+    named = [line for line in output.log.read_text().splitlines() if "not read whole" in line]
+    assert len(named) >= len(damaged) - 1, "a wrong checksum shows only where the whole file is read"
     assert "Synthetic patients" in output.card_markdown.read_text()
 
 

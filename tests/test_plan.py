@@ -1,7 +1,5 @@
 """Which windows are candidates, and in which order."""
 
-from collections import Counter
-
 import numpy as np
 import pytest
 
@@ -12,7 +10,7 @@ from ecgppg.waveform.record import RecordPlan, Stretch
 
 def record(stretches, fs_hz=125.0):
     made = tuple(Stretch("r", start, n, (), {}) for start, n in stretches)
-    return RecordPlan("r", fs_hz, 10**9, 0, made, Counter())
+    return RecordPlan("r", fs_hz, 10**9, 0, made)
 
 
 @pytest.mark.parametrize("fs_hz", [62.4725, 125.0, 249.89, 300.0, 499.9, 25.3])

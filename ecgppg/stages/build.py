@@ -142,8 +142,9 @@ def _build_shards(
                         Tally(Counter({"patients_quarantined": 1, "record:worker_died": 1}), {str(subject_id): 0})
                     )
                 else:
-                    n_rows, counts = done.result
-                    tally.add(Tally(counts, {str(subject_id): n_rows}))
+                    tally.add(Tally(done.result.counts, {str(subject_id): done.result.n_rows}))
+                    for damage in done.result.damages:
+                        log.debug("not read whole: %s", damage)
                 bar.advance(candidates[subject_id], f"{tally.counts['windows_kept']:,} kept")
             parts = [job.path for job in jobs if job.path.is_file()]
             shard = layout.shard(index)

@@ -47,7 +47,16 @@ def finished_part(path: Path, settings: Settings) -> dict[str, Any] | None:
     return record if record is not None and record["config_hash"] == wanted else None
 
 
-def build_part(job: PartJob) -> tuple[int, Counter[str]]:
+@dataclass(frozen=True)
+class BuiltPart:
+    """What a worker tells of a part: segments, counts, and one line for each file that could not be read whole."""
+
+    n_rows: int
+    counts: Counter[str]
+    damages: tuple[str, ...]
+
+
+def build_part(job: PartJob) -> BuiltPart:
     """Build one patient's part unless it is there already.
 
     Parameters
@@ -57,14 +66,12 @@ def build_part(job: PartJob) -> tuple[int, Counter[str]]:
 
     Returns
     -------
-    n_rows : int
-        Segments in the part; 0 where the patient has fewer than the least number.
-    counts : Counter
-        What was found, read, judged and dropped, by reason.
+    BuiltPart
+        `n_rows` is 0 where the patient has fewer segments than the least number.
     """
     done = finished_part(job.path, job.settings)
     if done is not None:
-        return done["rows"], Counter(done["counts"])
+        return BuiltPart(done["rows"], Counter(done["counts"]), tuple(done["damages"]))
     assert job.settings.waveforms_dir
     patient = job.patient
     windows = read_patient(
@@ -82,5 +89,12 @@ def build_part(job: PartJob) -> tuple[int, Counter[str]]:
         columns = {name: values[:0] for name, values in columns.items()}
     write_segments(job.path, SegmentTable(signals_NCT, scale_NC, columns), dataset_attributes(job.settings))
     counts = +counts
-    write_completion(job.path, job.settings.content("build"), len(signals_NCT), counts=dict(counts))
-    return len(signals_NCT), counts
+    damages = (
+        *(f"{record}: missing_file: listed, but not there" for record in patient.missing),
+        *(f"{record}: path_outside_folder" for record in patient.refused),
+        *windows.damages,
+    )
+    write_completion(
+        job.path, job.settings.content("build"), len(signals_NCT), counts=dict(counts), damages=list(damages)
+    )
+    return BuiltPart(len(signals_NCT), counts, damages)

@@ -30,12 +30,15 @@ class PatientWindows:
     counts : Counter
         records, records_read, windows_candidate = windows_judged + windows_over_limit,
         windows_judged = windows_kept + every window:<reason>, and record:<reason> for each segment not read whole.
+    damages : tuple of str
+        One line for each of those, with its path and reason.
     """
 
     filtered_NCT: np.ndarray
     source_step_NC: np.ndarray
     columns: dict[str, np.ndarray]
     counts: Counter[str]
+    damages: tuple[str, ...]
 
 
 class KeptWindows:
@@ -79,7 +82,7 @@ class KeptWindows:
         for name, column in self.columns.items():
             column.append(values[name])
 
-    def finish(self, counts: Counter[str]) -> PatientWindows:
+    def finish(self, counts: Counter[str], damages: tuple[str, ...]) -> PatientWindows:
         """Everything added, in the order of record and start_sample."""
         n_channels = len(self.settings.channels)
         columns = {}
@@ -95,4 +98,4 @@ class KeptWindows:
         columns = {name: values[order] for name, values in columns.items()}
         gain_NC = columns["gain"]
         step_NC = np.divide(1.0, np.abs(gain_NC), out=np.zeros_like(gain_NC), where=gain_NC != 0)
-        return PatientWindows(filtered_NCT[order], step_NC, columns, counts)
+        return PatientWindows(filtered_NCT[order], step_NC, columns, counts, damages)

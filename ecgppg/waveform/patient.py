@@ -43,7 +43,7 @@ def read_patient(
     PatientWindows
         A record that cannot be read is a count; it never raises.
     """
-    plans, counts = _open_records(root, records, settings)
+    plans, counts, damages = _open_records(root, records, settings)
     plan = plan_patient(plans, settings)
     counts["windows_candidate"] = plan.n_candidates
     rows = KeptWindows(subject, subject_id, settings)
@@ -59,6 +59,7 @@ def read_patient(
                 break
             if isinstance(outcome, DamagedRecord):
                 counts[f"record:{outcome.reason}"] += 1
+                damages.append(outcome)
                 counts["window:unreadable"] += run.n
                 counts["windows_judged"] += run.n
                 continue
@@ -71,7 +72,7 @@ def read_patient(
             rows.add(windows, verdict, np.flatnonzero(keep_N))
     counts["windows_kept"] = len(rows)
     counts["windows_over_limit"] = counts["windows_candidate"] - counts["windows_judged"]
-    return rows.finish(+counts)
+    return rows.finish(+counts, tuple(str(damage) for damage in damages))
 
 
 def patient_volume(root: Path, records: Sequence[str], settings: BuildSettings) -> tuple[int, int]:
@@ -89,7 +90,7 @@ def patient_volume(root: Path, records: Sequence[str], settings: BuildSettings) 
     n_bytes : int
         Bytes of the signal files that hold them.
     """
-    plans, _ = _open_records(root, records, settings)
+    plans, _, _ = _open_records(root, records, settings)
     n_candidates, n_bytes = 0, 0.0
     for record in plans:
         n_frames = frames_per_window(record.fs_hz, settings.segment_seconds)
@@ -114,19 +115,24 @@ def _read_and_judge(
     return [w if isinstance(w, DamagedRecord) else (w, next(verdicts)) for w in read]
 
 
-def _open_records(root: Path, records: Sequence[str], settings: BuildSettings) -> tuple[list[RecordPlan], Counter[str]]:
-    """Plans of the records that can be opened, in the order of their names, and the counts of what cannot be read."""
+def _open_records(
+    root: Path, records: Sequence[str], settings: BuildSettings
+) -> tuple[list[RecordPlan], Counter[str], list[DamagedRecord]]:
+    """Plans of the records that can be opened, in the order of their names, and what cannot be read, counted."""
     plans = []
     counts = Counter(records=len(records))
+    damages: list[DamagedRecord] = []
     for name in sorted(set(records)):
         try:
             record = open_record(root, name, settings.channels, settings.required_channels)
         except DamagedRecord as damage:
             counts[f"record:{damage.reason}"] += 1
+            damages.append(damage)
             continue
         plans.append(record)
         counts["records_read"] += 1
         counts.update({f"record:{reason}": n for reason, n in record.problems.items()})
+        damages.extend(record.damages)
         used = {run.stretch for run in runs(record, settings.segment_seconds)}
         counts["record:too_short"] += len(record.stretches) - len(used)
-    return plans, counts
+    return plans, counts, damages

@@ -55,7 +55,7 @@ class Stretch:
 class RecordPlan:
     """One record as far as its headers and file sizes tell.
 
-    `problems` counts, by `schema.READ_REASONS`, the segments that are not read, or not whole.
+    `damages` name the segments that are not read, or not whole, each with one of `schema.READ_REASONS`.
     """
 
     record: str
@@ -63,7 +63,12 @@ class RecordPlan:
     n_samples: int
     start_time_us: int
     stretches: tuple[Stretch, ...]
-    problems: Counter[str]
+    damages: tuple[DamagedRecord, ...] = ()
+
+    @property
+    def problems(self) -> Counter[str]:
+        """Damages counted by reason."""
+        return Counter(damage.reason for damage in self.damages)
 
 
 def open_record(root: Path, record: str, channels: Sequence[str], required: Sequence[str]) -> RecordPlan:
@@ -85,7 +90,7 @@ def open_record(root: Path, record: str, channels: Sequence[str], required: Sequ
     Raises
     ------
     DamagedRecord
-        If the record's own header cannot be read; a damaged segment is a count in `problems`.
+        If the record's own header cannot be read; a damaged segment is one of `damages`.
     """
     path = PurePosixPath(record)
     # Folders may be links, as a tree spread over several disks has them; a name that climbs may not.
@@ -93,18 +98,18 @@ def open_record(root: Path, record: str, channels: Sequence[str], required: Sequ
         raise DamagedRecord("path_outside_folder", root, f"record {record!r}")
     folder = root / path.parent
     header = read_header(folder, path.name)
-    problems: Counter[str] = Counter()
+    damages: list[DamagedRecord] = []
     pieces: list[Piece] = []
     end = 0
-    for segment, start, n in _segments(header, problems):
+    for segment, start, n in _segments(header, damages):
         end = start + n
         if segment is not None:
-            pieces.extend(_pieces(segment, start, n, channels, required, problems))
+            pieces.extend(_pieces(segment, start, n, channels, required, damages))
     stretches = tuple(_stretches(record, pieces))
-    return RecordPlan(record, header.fs_hz, end, header.start_time_us, stretches, problems)
+    return RecordPlan(record, header.fs_hz, end, header.start_time_us, stretches, tuple(damages))
 
 
-def _segments(header: Header, problems: Counter[str]) -> Iterator[tuple[Header | None, int, int]]:
+def _segments(header: Header, damages: list[DamagedRecord]) -> Iterator[tuple[Header | None, int, int]]:
     """(header or None where nothing can be read, first frame in the record, frames) of every segment."""
     if not header.segments:
         yield header, 0, n_frames(header)
@@ -121,7 +126,7 @@ def _segments(header: Header, problems: Counter[str]) -> Iterator[tuple[Header |
                     raise DamagedRecord("other_rate", reference.name, f"{segment.fs_hz:g} Hz")
                 yield segment, start, reference.n_samples
             except DamagedRecord as damage:
-                problems[damage.reason] += 1
+                damages.append(damage)
                 yield None, start, reference.n_samples
         else:
             yield None, start, reference.n_samples
@@ -134,25 +139,26 @@ def _pieces(
     n: int,
     channels: Sequence[str],
     required: Sequence[str],
-    problems: Counter[str],
+    damages: list[DamagedRecord],
 ) -> Iterator[Piece]:
     """Parts of one segment in which every required channel can be read.
 
     Where the files of two channels end at different frames, the part after the first end is a piece of its own.
     """
+    path = segment.folder / segment.name
     held = frames_by_file(segment)
     n = min(n, segment.n_samples) if segment.n_samples > 0 else n
     if any(frames is None for frames in held.values()):
-        problems["missing_file"] += 1
+        damages.append(DamagedRecord("missing_file", path))
     if any(frames is not None and frames < n for frames in held.values()):
-        problems["short_file"] += 1
+        damages.append(DamagedRecord("short_file", path))
     named = [s.name if s.file_name != GAP else "" for s in segment.signals]
     fast = [s.name if segment.fs_hz * s.samples_per_frame >= MIN_CHANNEL_FS_HZ else "" for s in segment.signals]
     readable = [name if held.get(s.file_name) else "" for name, s in zip(fast, segment.signals, strict=True)]
     if not _serves(required, named):
-        problems["no_required_channels"] += 1
+        damages.append(DamagedRecord("no_required_channels", path))
     elif not _serves(required, fast):
-        problems["other_rate"] += 1
+        damages.append(DamagedRecord("other_rate", path))
     picked = pick_channels(readable, channels)
     ends = {channel: min(held[segment.signals[s].file_name] or 0, n) for channel, s in picked.items()}
     first = 0
