@@ -114,6 +114,17 @@ def test_more_patients_later_build_only_what_is_new(waveforms: Path, uninterrupt
     assert built(settings(waveforms), layout) == uninterrupted
 
 
+def test_a_grown_dataset_counts_as_if_built_at_once(waveforms: Path, tmp_path: Path) -> None:
+    clinical = str(waveforms.parent / "clinical")
+    once, grown = OutputLayout(tmp_path / "once"), OutputLayout(tmp_path / "grown")
+    build.run(settings(waveforms, clinical_dir=clinical), once)
+    build.run(settings(waveforms, clinical_dir=clinical, max_patients=3), grown)
+    build.run(settings(waveforms, clinical_dir=clinical), grown)
+    counts = [(read_completion(layout.dataset) or {})["counts"] for layout in (once, grown)]
+    assert counts[0] == counts[1]
+    assert sum(n for key, n in counts[0].items() if key.startswith("linked:")) > 0
+
+
 def test_the_number_of_workers_and_the_chunks_change_nothing(
     waveforms: Path, uninterrupted: str, tmp_path: Path
 ) -> None:

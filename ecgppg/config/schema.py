@@ -87,7 +87,6 @@ class OutputLayout:
         self.metadata_pickle = root / "full_dataset_metadata.pkl"
         self.features = root / "clinical_features.csv"
         self.linkage = root / "linkage.parquet"
-        self.label_counts = root / "label_counts.json"
         self.card_markdown = root / "dataset_card.md"
         self.card_json = root / "dataset_card.json"
         self.splits = root / "splits.parquet"
@@ -104,7 +103,6 @@ class OutputLayout:
         self.patterns = root / "discovery" / "discovered_patterns.json"
         self.validation = root / "validation"
         self.stroke = root / "stroke"
-        self.evaluation = root / "evaluation"
         self.report = root / "report.html"
 
     def checkpoint(self, epoch: int) -> Path:

@@ -39,7 +39,7 @@ class Tally:
     @classmethod
     def of(cls, record: dict[str, Any]) -> "Tally":
         """The tally kept in a completion record."""
-        return cls(Counter(record["counts"]), dict(record["subjects"]))
+        return cls(Counter(record["tally"]), dict(record["subjects"]))
 
     def add(self, other: "Tally") -> None:
         """Count another tally in."""
@@ -91,7 +91,7 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     n_rows = sum(total.subjects.values())
     counts = _attrition(plan, total) + linkage_counts(joined.linkage)
     write_completion(
-        layout.dataset, content, n_rows, counts=dict(counts), subjects=total.subjects,
+        layout.dataset, content, n_rows, counts=dict(counts), tally=dict(total.counts), subjects=total.subjects,
         seconds=round(time.monotonic() - began_s, 1), labels=joined.provenance,
     )  # fmt: skip
     write_card(settings, layout)
@@ -150,7 +150,7 @@ def _build_shards(
             shard = layout.shard(index)
             n_rows = merge_segments(parts, shard, dataset_attributes(settings), keep_digests=True)
             write_completion(
-                shard, settings.content("build"), n_rows, counts=dict(tally.counts), subjects=tally.subjects
+                shard, settings.content("build"), n_rows, tally=dict(tally.counts), subjects=tally.subjects
             )
             for part in parts:
                 completion_path(part).unlink(missing_ok=True)
@@ -202,7 +202,8 @@ def _attrition(plan: BuildPlan, total: Tally) -> Counter[str]:
         counts[key] = n + (counts[key] if key.startswith("record:") else 0)
     counts["patients_kept"] = sum(1 for n in total.subjects.values() if n)
     counts["patients_built"] = len(total.subjects)
-    counts["patients_too_few_windows"] = counts["patients_built"] - counts["patients_kept"]
+    accounted = counts["patients_kept"] + counts["patients_quarantined"]
+    counts["patients_too_few_windows"] = counts["patients_built"] - accounted
     return counts
 
 

@@ -1,6 +1,7 @@
 """New label definitions for a dataset that is built: labels, features and card change, no signal does."""
 
 import logging
+from collections import Counter
 from typing import Any
 
 from ecgppg.config.errors import InputError
@@ -9,7 +10,7 @@ from ecgppg.config.settings import Settings
 from ecgppg.core.files import read_completion, write_completion
 from ecgppg.sources.find import find_patients
 from ecgppg.stages.card import write_card
-from ecgppg.stages.join import join_clinic, write_tables
+from ecgppg.stages.join import join_clinic, linkage_counts, write_tables
 from ecgppg.store.reader import open_dataset
 from ecgppg.store.writer import replace_columns
 
@@ -45,9 +46,10 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
         stale = [n for n in dataset.columns if is_label(n) or n in {c.name for c in CLINICAL_COLUMNS}]
     joined = join_clinic(columns, find_patients(settings), settings)
     replace_columns(layout.dataset, layout.dataset, joined.columns, drop=stale)
+    unlinked = Counter({key: n for key, n in record["counts"].items() if not key.startswith("linked:")})
     write_completion(
-        layout.dataset, record["content"], record["rows"], counts=record["counts"], subjects=record["subjects"],
-        seconds=record["seconds"], labels=joined.provenance,
+        layout.dataset, record["content"], record["rows"], counts=dict(unlinked + linkage_counts(joined.linkage)),
+        tally=record["tally"], subjects=record["subjects"], seconds=record["seconds"], labels=joined.provenance,
     )  # fmt: skip
     write_tables(joined, layout)
     write_card(settings, layout)
