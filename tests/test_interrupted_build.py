@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ecgppg.config.errors import ConfigError
-from ecgppg.config.schema import OutputLayout
+from ecgppg.config.schema import OutputLayout, is_label
 from ecgppg.config.settings import Settings
 from ecgppg.core.files import read_completion
 from ecgppg.stages import build
@@ -129,6 +129,17 @@ def test_the_number_of_workers_and_the_chunks_change_nothing(
     waveforms: Path, uninterrupted: str, tmp_path: Path
 ) -> None:
     assert built(settings(waveforms, num_workers=2, chunk_size=500), OutputLayout(tmp_path)) == uninterrupted
+
+
+def test_without_clinical_tables_every_label_is_there_and_unknown(waveforms: Path, tmp_path: Path) -> None:
+    import pandas as pd
+
+    layout = OutputLayout(tmp_path)
+    built(settings(waveforms, max_patients=2), layout)
+    metadata = pd.read_parquet(layout.metadata)
+    labels = [name for name in metadata if is_label(name)]
+    assert {"stroke_this", "af_before", "death_90d"} <= set(labels)
+    assert (metadata[labels] == -1).all(axis=None)
 
 
 def test_a_raised_limit_is_refused_by_name(waveforms: Path, tmp_path: Path) -> None:

@@ -49,7 +49,11 @@ def join_clinic(columns: dict[str, np.ndarray], patients: list[Patient], setting
     -------
     Joined
     """
+    from ecgppg.clinical.code_lists import load_definitions
+    from ecgppg.clinical.labels import label_rows, unknown_labels
+
     generic = generic_labels(columns["record"], patients)
+    definitions = load_definitions(Path(settings.code_lists) if settings.code_lists else None)
     n = len(columns["segment_id"])
     if not settings.clinical_dir:
         log.info("no clinical tables were given: every label is -1 (unknown)")
@@ -57,12 +61,11 @@ def join_clinic(columns: dict[str, np.ndarray], patients: list[Patient], setting
             "hadm_id": np.full(n, UNKNOWN_ID, np.int64),
             "link_grade": np.zeros(n, np.uint8),
             "care_unit": np.full(n, "", dtype="<U1"),
+            **unknown_labels(definitions, n),
         }
         return Joined({**unknown, **generic}, None, None, {"clinical_tables": False})
-    from ecgppg.clinical.code_lists import load_definitions
     from ecgppg.clinical.counts import count_definitions, count_history
     from ecgppg.clinical.features import clinical_features
-    from ecgppg.clinical.labels import label_rows
     from ecgppg.clinical.linkage import link_records, link_times
     from ecgppg.clinical.tables import read_tables
     from ecgppg.stages.wave_features import admission_rows
@@ -70,7 +73,6 @@ def join_clinic(columns: dict[str, np.ndarray], patients: list[Patient], setting
     tables = read_tables(Path(settings.clinical_dir))
     for notice in tables.notices():
         log.info("clinical tables: %s", notice)
-    definitions = load_definitions(Path(settings.code_lists) if settings.code_lists else None)
     start_us = columns["start_time_us"]
     length_us = round(settings.segment_seconds * 1e6)
     end_us = np.where(start_us == UNKNOWN_TIME_US, UNKNOWN_TIME_US, start_us + length_us)
