@@ -1,5 +1,7 @@
 """Our decoder beside wfdb's, sample for sample, on written and on real files."""
 
+import os
+import sys
 import warnings
 from pathlib import Path
 
@@ -8,9 +10,18 @@ import pytest
 import wfdb
 
 from ecgppg.config.errors import DamagedRecord
-from ecgppg.waveform.codes import MISSING_CODE, decode, samples_in
+from ecgppg.waveform.codes import MISSING_CODE, decode, missing_in, samples_in
 from ecgppg.waveform.header import Header, read_header
-from ecgppg.waveform.reader import MISSING, available_frames, n_frames, read_codes, read_signals, to_physical
+from ecgppg.waveform.open_files import OpenFiles
+from ecgppg.waveform.reader import (
+    MISSING,
+    available_frames,
+    n_frames,
+    read_codes,
+    read_narrow,
+    read_signals,
+    to_physical,
+)
 
 RANGE = {
     "80": 127,
@@ -133,9 +144,10 @@ def test_reader_skew_equal_wfdb(tmp_path, fmt):
     assert_same(header, [(0, 80), (10, 20), (70, 10), (76, 4)])
 
 
-def test_reader_skew_shifts_each_signal_by_its_own(tmp_path):
+@pytest.mark.parametrize("fmt", ["16", "212", "24"])
+def test_reader_skew_shifts_each_signal_by_its_own(tmp_path, fmt):
     # wfdb 4.3 fails on two different skews, so the unskewed signal is the judge.
-    plain = write_record(tmp_path, "r", ["16"] * 3, 80, [1, 2, 1])
+    plain = write_record(tmp_path, "r", [fmt] * 3, 80, [1, 2, 1])
     text = (tmp_path / "r.hea").read_text().splitlines()
     for line, skew in ((2, 5), (3, 2)):
         text[line] = text[line].replace(":0+0", f":{skew}")
@@ -230,22 +242,84 @@ def test_decode_incomplete_bytes():
             assert len(decode(fmt, bytes(n_bytes))) == samples_in(fmt, n_bytes)
 
 
-def test_reader_equals_wfdb_on_real_recordings(data_dir):
-    paths = [
-        p for place in ("mimic3wdb-samples", "mimic4wdb-samples") for p in sorted(data_dir.glob(f"{place}/**/*.hea"))
-    ]
-    paths += sorted(data_dir.glob("bidmc/*.hea"))[:6] + sorted(data_dir.glob("challenge2015/training/*.hea"))[::4]
-    paths += sorted(data_dir.glob("cinc2017/**/*.hea"))[::20]
-    rng = np.random.default_rng(1)
-    compared = 0
-    for path in paths:
-        header = read_header(path.parent, path.stem)
-        held = min(available_frames(header), n_frames(header))
-        if header.segments or not held:
-            continue
-        assert held == header.n_samples, path
-        start = int(rng.integers(0, held))
-        n = int(min(rng.integers(1, 2000), held - start))
-        assert_same(header, [(start, n), (0, min(held, 100_000))])
-        compared += 1
-    assert compared > 60
+@pytest.mark.parametrize("fmt", [*NATIVE, "24"])
+def test_reader_offset_skew_and_samples_per_frame_together_equal_wfdb(tmp_path, fmt):
+    write_record(tmp_path, "r", [fmt] * 3, 90, [2, 1, 3], byte_offset=[6, 6, 6])
+    path = tmp_path / "r.hea"
+    path.write_text(path.read_text().replace(":0+6", ":4+6"))
+    header = read_header(tmp_path, "r")
+    assert [(s.skew, s.byte_offset, s.samples_per_frame) for s in header.signals] == [(4, 6, 2), (4, 6, 1), (4, 6, 3)]
+    assert_same(header, [(0, 80), (13, 37), (70, 11)])
+    # wfdb 4.3 marks as many samples missing as frames are skewed, and leaves zeros in the others.
+    for spec, codes in zip(header.signals, read_signals(header, range(3), 80, 10), strict=True):
+        assert (codes[6 * spec.samples_per_frame :] == MISSING).all()
+
+
+def test_formats_of_mimic_are_read_without_wfdb(tmp_path, monkeypatch):
+    headers = {fmt: write_record(tmp_path, f"r{fmt}", [fmt] * 2, 60, [1, 2]) for fmt in ("80", "16", "212", "24")}
+    expected = {fmt: by_wfdb(header, 5, 40) for fmt, header in headers.items()}
+    # None in sys.modules makes the very import fail.
+    monkeypatch.setitem(sys.modules, "wfdb", None)
+    for fmt in ("80", "16", "212"):
+        for ours, theirs in zip(read_signals(headers[fmt], (0, 1), 5, 40), expected[fmt], strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(ImportError):
+        read_signals(headers["24"], (0, 1), 5, 40)
+
+
+@pytest.mark.parametrize(("fmt", "kind"), [("80", np.int8), ("16", np.int16), ("212", np.int16), ("24", np.int32)])
+def test_narrow_codes_mark_missing_by_the_least_of_their_type(tmp_path, fmt, kind):
+    header = write_record(tmp_path, "r", [fmt] * 2, 200, [1, 1])
+    for narrow, wide in zip(read_narrow(header, (1, 0), 3, 250), read_signals(header, (1, 0), 3, 250), strict=True):
+        assert narrow.dtype == kind
+        assert (wide == MISSING).sum() > 53
+        np.testing.assert_array_equal(narrow == missing_in(narrow), wide == MISSING)
+        np.testing.assert_array_equal(narrow[wide != MISSING], wide[wide != MISSING])
+
+
+def test_signal_asked_for_twice_comes_twice(tmp_path):
+    header = write_record(tmp_path, "r", ["16"] * 3, 20, [1, 1, 1])
+    first, second, again = read_signals(header, (2, 0, 2), 0, 20)
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(second, by_wfdb(header, 0, 20)[0])
+
+
+def test_open_files_are_bounded_and_notice_removal(tmp_path):
+    files = OpenFiles(limit=3)
+    paths = [str(tmp_path / f"{i}.dat") for i in range(8)]
+    for i, path in enumerate(paths):
+        Path(path).write_bytes(bytes([i]) * 10)
+        assert files.read(path, 2, 4) == bytes([i]) * 4
+        assert len(files) == min(i + 1, 3)
+    assert files.read(paths[0], 8, 10**15) == bytes(2), "no more is allocated than the file holds"
+    assert files.read(paths[0], 50, 5) == b""
+    replacement = tmp_path / "new"
+    replacement.write_bytes(b"new")
+    replacement.rename(paths[0])
+    assert files.read(paths[0], 0, 3) == b"new"
+    Path(paths[0]).unlink()
+    with pytest.raises(DamagedRecord, match="missing_file"):
+        files.read(paths[0], 0, 3)
+    files.close()
+    assert len(files) == 0
+
+
+def test_named_pipe_or_folder_in_place_of_a_signal_file_is_no_wait(tmp_path):
+    header = write_record(tmp_path, "r", ["16"], 20, [1])
+    (tmp_path / "r.dat").unlink()
+    os.mkfifo(tmp_path / "r.dat")
+    assert available_frames(header) == 0
+    with pytest.raises(DamagedRecord, match="not a regular file"):
+        read_codes(header, 0, 0, 20)
+    (tmp_path / "r.dat").unlink()
+    (tmp_path / "r.dat").mkdir()
+    with pytest.raises(DamagedRecord, match="not a regular file"):
+        read_codes(header, 0, 0, 20)
+
+
+def test_flac_that_claims_more_than_its_bytes_can_hold(tmp_path):
+    header = write_record(tmp_path, "r", ["516"], 500, [1])
+    stored = bytearray((tmp_path / "r.dat").read_bytes())
+    stored[21:26] = (int.from_bytes(stored[21:26], "big") | (2**36 - 1)).to_bytes(5, "big")
+    (tmp_path / "r.dat").write_bytes(stored)
+    assert available_frames(header) == len(stored) * 2**13

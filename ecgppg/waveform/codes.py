@@ -2,24 +2,26 @@
 
 Decoded here are the three formats that MIMIC's waveforms are stored in (80, 16, 212) and those that are as plain
 (61, 160, 32). The other formats of WFDB are read through the `wfdb` package (`reader.py`).
+
+Codes come in the narrowest type that holds them, int8 for format 80; in every type its least value says that a sample
+is missing, so that nothing need be copied to mark it.
 """
 
 import numpy as np
 
 MISSING = -(2**31)
-"""Code of a missing sample, whatever the format stored for it."""
+"""Code of a missing sample in int32, whatever the format stored for it."""
 
 BITS_PER_SAMPLE = {"80": 8, "16": 16, "61": 16, "160": 16, "32": 32, "212": 12}
 """Formats decoded here."""
-
-_STORED = {"80": "u1", "16": "<i2", "61": ">i2", "160": "<u2", "32": "<i4"}
-_OFFSET = {"80": 2**7, "160": 2**15}
 
 MISSING_CODE = {
     "80": -(2**7), "508": -(2**7), "310": -(2**9), "311": -(2**9), "212": -(2**11), "16": -(2**15), "61": -(2**15),
     "160": -(2**15), "516": -(2**15), "24": -(2**23), "524": -(2**23), "32": MISSING, "8": MISSING,
 }  # fmt: skip
 """Format -> the code by which it says that a sample is missing (format 8 has none of its own)."""
+
+_LEAST = {np.dtype(kind): int(np.iinfo(kind).min) for kind in (np.int8, np.int16, np.int32)}
 
 
 def byte_span(fmt: str, first: int, n: int) -> tuple[int, int, int]:
@@ -52,6 +54,11 @@ def samples_in(fmt: str, n_bytes: int) -> int:
     return max(n_bytes, 0) * 8 // BITS_PER_SAMPLE[fmt]
 
 
+def missing_in(codes: np.ndarray) -> int:
+    """The value that says "missing" in an array of codes: the least of its type."""
+    return _LEAST[codes.dtype]
+
+
 def decode(fmt: str, stored: bytes) -> np.ndarray:
     """Codes of consecutive samples.
 
@@ -65,28 +72,53 @@ def decode(fmt: str, stored: bytes) -> np.ndarray:
     Returns
     -------
     np.ndarray
-        One-dimensional, in the format's own type; `to_int32` makes the codes of it.
+        One-dimensional, int8 (format 80), int32 (32) or int16; `missing_in` marks missing samples. It may be a
+        read-only view of `stored`.
     """
+    n = samples_in(fmt, len(stored))
+    if fmt == "80":
+        # Offset binary is two's complement with the highest bit turned.
+        return np.bitwise_xor(np.frombuffer(stored, np.uint8, n), np.uint8(0x80)).view(np.int8)
+    if fmt == "16":
+        return np.frombuffer(stored, "<i2", n)
     if fmt == "212":
-        return _decode_212(np.frombuffer(stored, dtype=np.uint8))
-    return np.frombuffer(stored, dtype=_STORED[fmt], count=samples_in(fmt, len(stored)))
+        return _decode_212(stored, n)
+    if fmt == "61":
+        return np.frombuffer(stored, ">i2", n).astype(np.int16)
+    if fmt == "160":
+        return np.bitwise_xor(np.frombuffer(stored, "<u2", n), np.uint16(0x8000)).view(np.int16)
+    return np.frombuffer(stored, "<i4", n)
 
 
-def to_int32(fmt: str, codes: np.ndarray) -> np.ndarray:
-    """Signed 32-bit codes of a slice of what `decode` gave, missing ones as `MISSING`."""
-    signed = codes.astype(np.int32)
-    signed -= _OFFSET.get(fmt, 0)
-    signed[signed == MISSING_CODE[fmt]] = MISSING
-    return signed
+def to_int32(codes: np.ndarray) -> np.ndarray:
+    """Codes in int32, missing ones as `MISSING`; always a copy, in one piece of memory."""
+    wide = np.array(codes, dtype=np.int32, order="C")
+    if codes.dtype != np.int32:
+        absent = wide == missing_in(codes)
+        if absent.any():
+            wide[absent] = MISSING
+    return wide
 
 
-def _decode_212(stored: np.ndarray) -> np.ndarray:
-    """Pairs of 12-bit two's complement samples in three bytes: low byte, both high nibbles, low byte."""
-    n = len(stored) * 2 // 3
-    padded = np.zeros(-(-len(stored) // 3) * 3, dtype=np.uint8)
-    padded[: len(stored)] = stored
-    low, nibbles, high = (column.astype(np.int16) for column in padded.reshape(-1, 3).T)
-    codes = np.empty(2 * len(low), dtype=np.int16)
-    codes[0::2] = low | (nibbles & 0x0F) << 8
-    codes[1::2] = high | (nibbles & 0xF0) << 4
-    return ((codes[:n] ^ 0x800) - 0x800).astype(np.int16)
+def _decode_212(stored: bytes, n: int) -> np.ndarray:
+    """Pairs of 12-bit two's complement samples in three bytes: low byte, both high nibbles, low byte.
+
+    Two overlapping views read each pair's bytes 0-1 and 1-2 as one number: the first holds its sample in the low
+    twelve bits, which a shift up and an arithmetic shift down sign.
+    """
+    n_pairs = -(-n // 2)
+    padded = stored if len(stored) >= 3 * n_pairs else stored + bytes(3 * n_pairs - len(stored))
+    codes = np.empty((n_pairs, 2), np.int16)
+    if n_pairs:
+        first = np.ndarray((n_pairs,), "<u2", padded, 0, (3,))
+        second = np.ndarray((n_pairs,), "<u2", padded, 1, (3,))
+        low, high = codes.view(np.uint16).T
+        np.left_shift(first, 4, out=low)
+        # The second sample's low byte is the view's high byte; its upper nibble is in the view's bits 4-7.
+        np.left_shift(second & np.uint16(0x00F0), 8, out=high)
+        np.bitwise_or(high, second >> np.uint16(4) & np.uint16(0x0FF0), out=high)
+        np.right_shift(codes, 4, out=codes)
+        absent = codes == MISSING_CODE["212"]
+        if absent.any():
+            codes[absent] = missing_in(codes)
+    return codes.reshape(-1)[:n]

@@ -7,6 +7,7 @@ decides nothing: where a segment lies in time comes from the sample counts of th
 
 import stat
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from ecgppg.config.errors import DamagedRecord
@@ -18,6 +19,7 @@ from ecgppg.waveform.header_lines import (
     segment_line,
     signal_line,
 )
+from ecgppg.waveform.signal_file import SignalFile, signal_files
 
 __all__ = ["GAP", "Header", "SegmentRef", "SignalSpec", "parse_header", "path_inside", "read_header"]
 
@@ -39,6 +41,11 @@ class Header:
     signals: tuple[SignalSpec, ...] = ()
     segments: tuple[SegmentRef, ...] = ()
     comments: tuple[str, ...] = field(default=(), repr=False)
+
+    @cached_property
+    def files(self) -> tuple[SignalFile, ...]:
+        """File of every signal, in the order of `signals`; signals of one file share one object."""
+        return signal_files(self.folder, self.signals)
 
 
 def read_header(folder: Path, name: str) -> Header:
