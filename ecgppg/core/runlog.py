@@ -1,14 +1,24 @@
-"""The run's log and its progress line: a bar on a terminal, a line a minute without one."""
+"""The run's log, on the terminal and in a file, and numbers as people say them."""
 
 import logging
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from ecgppg.core.live import any_shown
+
 LOGGER_NAME = "ecgppg"
-QUIET_SECONDS = 60.0
+PROGRESS_NAME = "ecgppg.progress"
+"""Lines that say how far work is: always in the file, on the terminal only where nothing is drawn live."""
+
+
+class _Screen(logging.StreamHandler):
+    """Writes to standard error as it is now: while lines are drawn live, what is written goes above them."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name == PROGRESS_NAME and any_shown():
+            return
+        self.stream = sys.stderr
+        super().emit(record)
 
 
 def start_log(path: Path | None, verbose: bool = False) -> logging.Logger:
@@ -27,7 +37,7 @@ def start_log(path: Path | None, verbose: bool = False) -> logging.Logger:
         log.removeHandler(handler)
     log.setLevel(logging.DEBUG)
     log.propagate = False
-    screen = logging.StreamHandler(sys.stderr)
+    screen = _Screen(sys.stderr)
     screen.setFormatter(logging.Formatter("%(message)s"))
     screen.setLevel(logging.DEBUG if verbose else logging.INFO)
     log.addHandler(screen)
@@ -37,82 +47,6 @@ def start_log(path: Path | None, verbose: bool = False) -> logging.Logger:
         kept.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         log.addHandler(kept)
     return log
-
-
-class Progress:
-    """Counts done units and says rate, time left and a note, on a bar or in the log.
-
-    Parameters
-    ----------
-    what : str
-        Name of the work.
-    total : float
-        Units of work in all.
-    unit : str
-        Name of one unit, plural.
-    """
-
-    def __init__(self, what: str, total: float, unit: str) -> None:
-        self.what, self.total, self.unit = what, total, unit
-        self.done = 0.0
-        self.began_s = self.said_s = time.monotonic()
-        self._log = logging.getLogger(LOGGER_NAME)
-        self._bar = _Bar(what, total) if sys.stderr.isatty() else None
-
-    def advance(self, units: float, note: str = "") -> None:
-        """Add finished units; `note` is shown behind the rate."""
-        self.done += units
-        now_s = time.monotonic()
-        if self._bar is not None:
-            self._bar.update(self.done, f"{self.rate:,.0f} {self.unit}/s {note}")
-        elif now_s - self.said_s >= QUIET_SECONDS:
-            self.said_s = now_s
-            left_s = (self.total - self.done) / max(self.rate, 1e-9)
-            share = 100 * self.done / max(self.total, 1e-9)
-            self._log.info(
-                "%s: %.0f %% of %s %s, %.0f/s, %s left %s",
-                self.what, share, f"{self.total:,.0f}", self.unit, self.rate, readable_seconds(left_s), note,
-            )  # fmt: skip
-
-    @property
-    def rate(self) -> float:
-        """Units per second since the start."""
-        return self.done / max(time.monotonic() - self.began_s, 1e-9)
-
-    def close(self) -> None:
-        """Take the bar away."""
-        if self._bar is not None:
-            self._bar.close()
-
-
-class _Bar:
-    def __init__(self, what: str, total: float) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as RichProgress
-
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-        self._rich = RichProgress(
-            *columns, TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=Console(stderr=True)
-        )
-        self._rich.start()
-        self._task = self._rich.add_task(what, total=total, note="")
-
-    def update(self, done: float, note: str) -> None:
-        self._rich.update(self._task, completed=done, note=note)
-
-    def close(self) -> None:
-        self._rich.stop()
-
-
-@contextmanager
-def progress(what: str, total: float, unit: str) -> Iterator[Progress]:
-    """A Progress that is closed however the block ends."""
-    bar = Progress(what, total, unit)
-    try:
-        yield bar
-    finally:
-        bar.close()
 
 
 def readable_seconds(seconds: float) -> str:

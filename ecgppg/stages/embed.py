@@ -9,7 +9,7 @@ from ecgppg.config.errors import InputError
 from ecgppg.config.schema import SPLITS, OutputLayout
 from ecgppg.config.settings import Settings
 from ecgppg.core.files import read_completion, sha256_file, write_completion
-from ecgppg.core.runlog import progress
+from ecgppg.core.progress import progress
 from ecgppg.data.dataset import BatchLoader, SplitWindows
 from ecgppg.data.sampler import ordered_batches
 from ecgppg.stages.split import read_splits

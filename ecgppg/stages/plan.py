@@ -1,17 +1,20 @@
 """Which patients to build, from headers alone: found, of age, with candidate windows, largest first."""
 
-import logging
+import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ecgppg.config.settings import Settings
 from ecgppg.core.parallel import map_jobs
-from ecgppg.core.runlog import progress
+from ecgppg.core.progress import progress
+from ecgppg.core.runlog import readable_bytes
 from ecgppg.sources.find import Patient, find_patients
-from ecgppg.waveform.patient import patient_volume
+from ecgppg.waveform.volume import Volume, patient_volume
 
-log = logging.getLogger("ecgppg.build")
+ALONE_SECONDS = 2.0
+"""Headers are read in this process for so long before workers are started for the rest; starting them takes as long."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ def plan_build(settings: Settings) -> BuildPlan:
     Returns
     -------
     BuildPlan
-        Patients with most candidate windows first, at most `max_patients`; ties by subject_id.
+        Patients with most candidate windows first, at most `max_patients`; ties by subject_id. The same whatever
+        `num_workers`.
     """
     found = find_patients(settings)
     attrition = Counter(patients_found=len(found), records_found=sum(len(p.records) for p in found))
@@ -65,7 +69,7 @@ def plan_build(settings: Settings) -> BuildPlan:
         attrition["record:path_outside_folder"] += len(patient.refused)
     of_age = _of_age(with_records, settings)
     attrition["patients_under_age"] = len(with_records) - len(of_age)
-    planned = _volumes(of_age, settings)
+    planned = _planned(of_age, settings)
     planned.sort(key=lambda p: (-p.n_candidates, p.subject_id))
     kept = planned[: settings.max_patients]
     attrition["patients_beyond_max_patients"] = len(planned) - len(kept)
@@ -73,21 +77,37 @@ def plan_build(settings: Settings) -> BuildPlan:
     return BuildPlan(tuple(kept), tuple(found), attrition)
 
 
-def _volumes(patients: list[Patient], settings: Settings) -> list[PlannedPatient]:
+def _planned(patients: list[Patient], settings: Settings) -> list[PlannedPatient]:
+    n_candidates = n_bytes = 0
     planned = []
-    workers = settings.num_workers if len(patients) > 200 else 0
-    jobs = (_VolumeJob(patient, settings) for patient in patients)
-    with progress("reading headers", len(patients), "patients") as bar:
-        for done in map_jobs(_volume, jobs, workers):
-            n_candidates, n_bytes = done.result or (0, 0)
-            planned.append(PlannedPatient(done.job.patient, n_candidates, n_bytes))
-            bar.advance(1)
+    with progress("reading headers", sum(len(p.records) for p in patients), "records") as bar:
+        for patient, volume in _volumes(patients, settings):
+            planned.append(PlannedPatient(patient, *volume))
+            n_candidates += volume.n_candidates
+            n_bytes += volume.n_bytes
+            bar.advance(
+                len(patient.records), f"{len(planned):,}/{len(patients):,} patients", f"{n_candidates:,} windows",
+                readable_bytes(n_bytes),
+            )  # fmt: skip
     return planned
 
 
-def _volume(job: _VolumeJob) -> tuple[int, int]:
+def _volumes(patients: list[Patient], settings: Settings) -> Iterator[tuple[Patient, Volume]]:
+    """Every patient's volume: here as long as that takes no longer than to start workers, then in workers."""
+    jobs = iter([_VolumeJob(patient, settings) for patient in patients])
+    began_s = time.monotonic()
+    if settings.num_workers:
+        for job in jobs:
+            yield job.patient, _volume(job)
+            if time.monotonic() - began_s > ALONE_SECONDS:
+                break
+    for done in map_jobs(_volume, jobs, settings.num_workers):
+        yield done.job.patient, done.result or Volume(0, 0)
+
+
+def _volume(job: _VolumeJob) -> Volume:
     assert job.settings.waveforms_dir
-    return patient_volume(Path(job.settings.waveforms_dir), list(job.patient.records), job.settings)
+    return patient_volume(Path(job.settings.waveforms_dir), job.patient.records, job.settings)
 
 
 def _of_age(patients: list[Patient], settings: Settings) -> list[Patient]:

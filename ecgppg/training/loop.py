@@ -9,7 +9,7 @@ import torch
 
 from ecgppg.config.errors import ConfigError, InputError, RunError
 from ecgppg.config.settings import Settings
-from ecgppg.core.runlog import Progress, progress
+from ecgppg.core.progress import Progress, progress
 from ecgppg.data.dataset import BatchLoader, SplitWindows
 from ecgppg.data.sampler import epoch_batches, n_batches
 from ecgppg.training.checkpoint import Checkpoint, TrainingPaths, TrainingState, find_checkpoint, save_checkpoint

@@ -1,0 +1,67 @@
+"""What a patient has to offer, by headers and file sizes alone: windows, and the bytes to read for them.
+
+Hundreds of thousands of headers are gone through before a build begins, so windows are counted a stretch at a time and
+their runs are never listed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from ecgppg.config.build import BuildSettings
+from ecgppg.config.errors import DamagedRecord
+from ecgppg.waveform.plan import WINDOWS_PER_RUN, candidate_windows, frames_per_window, window_starts
+from ecgppg.waveform.reader import bytes_per_frame
+from ecgppg.waveform.record import RecordPlan, Stretch, open_record
+from ecgppg.waveform.windows import CONTEXT_SECONDS
+
+
+class Volume(NamedTuple):
+    """Candidate windows, and the bytes of signal files that they and the context of their runs lie in."""
+
+    n_candidates: int
+    n_bytes: int
+
+
+def patient_volume(root: Path, records: Sequence[str], settings: BuildSettings) -> Volume:
+    """Count what a patient's headers promise.
+
+    Parameters
+    ----------
+    root : Path
+        The waveform folder.
+    records : sequence of str
+        Paths below `root`, without extension; one that cannot be read counts nothing.
+    settings : BuildSettings
+        channels, required_channels and segment_seconds.
+
+    Returns
+    -------
+    Volume
+    """
+    n_candidates, n_bytes = 0, 0.0
+    for name in sorted(set(records)):
+        try:
+            record = open_record(root, name, settings.channels, settings.required_channels)
+        except DamagedRecord:
+            continue
+        for stretch in record.stretches:
+            n_windows, n_frames = _windows_and_frames(record, stretch, settings.segment_seconds)
+            piece = stretch.pieces[0]
+            n_candidates += n_windows
+            n_bytes += n_frames * bytes_per_frame(piece.header, list(piece.signals.values()))
+    return Volume(n_candidates, round(n_bytes))
+
+
+def _windows_and_frames(record: RecordPlan, stretch: Stretch, n_seconds: float) -> tuple[int, int]:
+    """Candidate windows of a stretch, and the frames that all its runs read, each with its context."""
+    windows = candidate_windows(replace(record, stretches=(stretch,)), n_seconds)
+    if not len(windows):
+        return 0, 0
+    n = frames_per_window(record.fs_hz, n_seconds)
+    n_runs = int(windows[-1]) // WINDOWS_PER_RUN - int(windows[0]) // WINDOWS_PER_RUN + 1
+    begin, last = window_starts(windows[[0, -1]], record.fs_hz, n_seconds).tolist()
+    context = round(CONTEXT_SECONDS * record.fs_hz)
+    before, after = min(context, begin - stretch.start), min(context, stretch.stop - last - n)
+    return len(windows), len(windows) * n + 2 * context * (n_runs - 1) + before + after
