@@ -77,13 +77,13 @@ def check(layout: OutputLayout, deep: bool = False) -> int:
 
     if not layout.root.is_dir():
         raise InputError(f"--output-dir {layout.root}: no such folder")
-    seen, problems = stage.run(layout, deep=deep)
-    for problem in problems:
-        print(problem)
-    if not seen:
+    checked = stage.run(layout, deep=deep)
+    for line in (*checked.problems, *checked.notes):
+        print(line)
+    if not checked.seen:
         raise InputError(f"--output-dir {layout.root}: holds nothing of ours to check")
-    print(f"{len(seen)} artefacts checked, {len(problems)} problems")
-    return 1 if problems else 0
+    print(f"{len(checked.seen)} artefacts checked, {len(checked.problems)} problems")
+    return 1 if checked.problems else 0
 
 
 def dry_run(settings: Settings) -> int:
@@ -152,8 +152,8 @@ def remove_from(stage: str, layout: OutputLayout) -> None:
 
     made: dict[str, list[Path]] = {
         "build": [
-            layout.dataset, layout.metadata, layout.metadata_pickle, layout.features, layout.linkage,
-            layout.card_markdown, layout.card_json, layout.build,
+            layout.dataset, layout.metadata, layout.metadata_pickle, layout.features, layout.features_dictionary,
+            layout.linkage, layout.card_markdown, layout.card_json, layout.build,
         ],
         "split": [layout.splits],
         "train": [

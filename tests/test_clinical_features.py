@@ -57,7 +57,8 @@ def test_features_are_those_of_the_index_time(tables):
     assert row["known_f_unit_micu"] == us("2121-01-10 08:30:00")
     assert row["f_n_prior_admissions"] == 1
     assert (row["f_prior_af"], row["f_prior_hypertension"], row["f_prior_stroke"]) == (1, 1, 0)
-    assert row["known_f_prior_af"] == us("2120-01-20 12:00:00")
+    assert row["known_f_prior"] == us("2120-01-20 12:00:00")
+    assert row["f_days_since_discharge"] == pytest.approx(366 - 9 - 4 / 24)
 
 
 def test_a_birth_three_centuries_ago_is_ninety(tables):
@@ -148,7 +149,7 @@ def test_each_patient_has_one_row_a_task_and_it_is_the_first_that_was_open(table
 
 
 def test_columns_of_the_waveform_stay_and_unlinked_rows_are_unknown(tables):
-    row = one(tables, 1, -1, "2120-01-11", f_wave_rate_bpm=[71.5], n_windows=[12])
+    row = one(tables, 1, -1, "2120-01-11", f_wave_rate_bpm=[71.5], n_windows=[12], known_f_wave=[0])
     assert (row["f_wave_rate_bpm"], row["n_windows"]) == (71.5, 12)
     assert set(row[[name for name in row.index if name.startswith("y_")]]) == {-1}
     assert not row["first_eligible"]
@@ -180,6 +181,7 @@ def clean():
             "f_age_years": rng.uniform(20, 90, n),
             "known_f_age_years": np.arange(n) + 1000,
             "f_wave_rate_bpm": rng.uniform(50, 120, n),
+            "known_f_wave": np.arange(n) + 1000,
             "y_stroke_detection": (np.arange(n) % 4 == 0).astype(np.int8),
             "known_y_stroke_detection": np.arange(n) + 5000,
         }

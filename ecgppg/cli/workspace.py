@@ -57,7 +57,10 @@ def open_workspace(
 
 def absolute_paths(values: dict[str, Any]) -> dict[str, Any]:
     """Make the paths among settings absolute, so that a stored config.json serves from any folder."""
-    keys = ("waveforms_dir", "clinical_dir", "records_csv", "patients_file", "code_lists")
+    keys = (
+        "waveforms_dir", "clinical_dir", "records_csv", "patients_file", "code_lists", "elixhauser_file",
+        "cha2ds2_vasc_file", "ccs_file",
+    )  # fmt: skip
     given = {key: values[key] for key in keys if isinstance(values.get(key), str) and values[key]}
     return values | {key: str(Path(value).expanduser().absolute()) for key, value in given.items()}
 

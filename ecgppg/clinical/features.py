@@ -1,16 +1,20 @@
 """The table of `clinical_features.csv`: one row a patient and admission, features before outcomes, each with its time.
 
-f_* is what a model may see at index_time_us, known_f_* when it became known (never after the index time; the f_wave_*
-of the waveforms are known at the index time, which is the end of the last window used). y_* and known_y_* are the
-outcomes. Whoever reads the table should pass it through `leakage.check_leakage`.
+f_* is what a model may see at index_time_us, known_f_* when it became known, never after the index time. Features that
+become known together share one such column under the beginning of their names: known_f_elix for f_elix_obesity and its
+like, known_f_wave for those of the waveforms. y_* and known_y_* are the outcomes. Whoever reads the table should pass
+it through `leakage.check_leakage`; `feature_dictionary` explains every column.
 """
 
 import numpy as np
 import pandas as pd
 
 from ecgppg.clinical.code_lists import Definitions
+from ecgppg.clinical.comorbidities import comorbidity_features
+from ecgppg.clinical.comorbidity_maps import ComorbidityMaps, load_maps
 from ecgppg.clinical.demographics import OLDEST_YEARS, ages_at, old_enough
-from ecgppg.clinical.history import prior_admissions
+from ecgppg.clinical.earlier import earlier_admissions
+from ecgppg.clinical.history import history_features
 from ecgppg.clinical.medications import medication_classes
 from ecgppg.clinical.outcomes import outcomes
 from ecgppg.clinical.tables import ClinicalTables
@@ -20,6 +24,8 @@ from ecgppg.config.schema import UNKNOWN_TIME_US
 
 ADMISSION_TYPES = ("emergency", "urgent", "elective")
 CARE_UNITS = ("ccu", "csru", "micu", "sicu", "tsicu")
+SHARED_TIMES = ("prior", "elix", "cha2ds2_vasc", "ccs")
+"""Families of features that became known together, at the last discharge before the index time."""
 ROW_COLUMNS = ("subject_id", "hadm_id", "index_time_us")
 
 
@@ -51,7 +57,9 @@ def rows_from_first_icu(tables: ClinicalTables, min_age_years: int = 0) -> pd.Da
     return rows.reset_index(drop=True)
 
 
-def clinical_features(tables: ClinicalTables, definitions: Definitions, rows: pd.DataFrame) -> pd.DataFrame:
+def clinical_features(
+    tables: ClinicalTables, definitions: Definitions, rows: pd.DataFrame, maps: ComorbidityMaps | None = None
+) -> pd.DataFrame:
     """Add clinical features and outcomes to rows.
 
     Parameters
@@ -60,6 +68,8 @@ def clinical_features(tables: ClinicalTables, definitions: Definitions, rows: pd
     definitions : Definitions
     rows : DataFrame
         subject_id, hadm_id, index_time_us; further columns (f_wave_*, n_windows, ...) are kept.
+    maps : ComorbidityMaps, optional
+        The built-in Elixhauser groups and CHA2DS2-VASc, without CCS, if not given.
 
     Returns
     -------
@@ -81,7 +91,7 @@ def clinical_features(tables: ClinicalTables, definitions: Definitions, rows: pd
     if linked.duplicated(["subject_id", "hadm_id"]).any():
         raise InputError("rows of features: hold the same patient and admission twice")
     subject_id_N, hadm_id_N, index_us_N = (rows[name].to_numpy(np.int64) for name in ROW_COLUMNS)
-    features, known_us = _features(tables, definitions, subject_id_N, hadm_id_N, index_us_N)
+    features, known_us = _features(tables, definitions, maps or load_maps(), subject_id_N, hadm_id_N, index_us_N)
     results = outcomes(tables, definitions, subject_id_N, hadm_id_N, index_us_N)
     table = pd.concat([rows, features.add_prefix("f_"), known_us.add_prefix("known_f_"), results], axis=1)
     eligible = pd.DataFrame(
@@ -117,11 +127,12 @@ def first_eligible(table: pd.DataFrame, outcome: str) -> np.ndarray:
 def _features(
     tables: ClinicalTables,
     definitions: Definitions,
+    maps: ComorbidityMaps,
     subject_id_N: np.ndarray,
     hadm_id_N: np.ndarray,
     index_us_N: np.ndarray,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """(features, when each became known), same columns."""
+    """(features, when each or its family became known)."""
     features: dict[str, np.ndarray] = {}
     known_us: dict[str, np.ndarray] = {}
 
@@ -134,7 +145,8 @@ def _features(
     add("age_years", age_N, index_us_N)
     add("age_over_89", np.where(np.isnan(age_N), np.nan, age_N >= OLDEST_YEARS), index_us_N)
     gender = tables.patients.set_index("subject_id")["gender"].str.upper().reindex(subject_id_N)
-    add("sex_male", gender.map({"M": 1.0, "F": 0.0}).to_numpy(float), index_us_N)
+    male_N = gender.map({"M": 1.0, "F": 0.0}).to_numpy(float)
+    add("sex_male", male_N, index_us_N)
 
     admissions = tables.admissions.set_index("hadm_id").reindex(hadm_id_N)
     admit_us = to_us(admissions["admittime"])
@@ -150,9 +162,15 @@ def _features(
         add(f"unit_{name}", np.where(in_unit, unit == name, np.nan), into_us)
     add("hours_since_icu", np.where(in_unit, minutes_between(into_us, index_us_N) / 60, np.nan), index_us_N)
 
-    history, history_us = prior_admissions(tables, definitions, subject_id_N, hadm_id_N, index_us_N)
-    for column in history:
-        add(str(column), history[column].to_numpy(), history_us)
+    earlier = earlier_admissions(tables, subject_id_N, hadm_id_N, index_us_N)
+    history = history_features(tables, definitions, earlier)
+    add("n_prior_admissions", history.pop("n_prior_admissions").to_numpy(), earlier.known_us_N)
+    add("days_since_discharge", history.pop("days_since_discharge").to_numpy(), index_us_N)
+    past = pd.concat([history, comorbidity_features(tables, maps, earlier, age_N, 1 - male_N)], axis=1)
+    families = [name for name in SHARED_TIMES if any(str(c).startswith(name) for c in past)]
+    features |= {str(column): past[column].to_numpy() for column in past}
+    known_us |= {name: np.where(known(index_us_N), earlier.known_us_N, UNKNOWN_TIME_US) for name in families}
+
     classes, classes_us = medication_classes(tables, definitions, hadm_id_N, index_us_N)
     for column in classes:
         add(f"med_{column}", classes[column].to_numpy(), classes_us[column].to_numpy())

@@ -32,7 +32,8 @@ def medication_classes(
     """Flags of each class for prescriptions of this admission begun before the index time.
 
     A prescription's start is a date without an hour, so it counts only once that day is over: one begun on the very
-    day of the index time may have come after it.
+    day of the index time may have come after it. Prescriptions that begin later say nothing either way, not even that
+    there will be some.
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ def medication_classes(
     Returns
     -------
     flags : DataFrame
-        One float column a class: 1, 0; NaN where the admission has no prescription on file at all (then nothing is
+        One float column a class: 1, 0; NaN where the admission has no prescription on file by then (then nothing is
         known, not that nothing was given) or the index time is unknown.
     known_us : DataFrame
         Same columns: when it was known; for a 0 that is the index time.
@@ -52,12 +53,16 @@ def medication_classes(
     start_us = to_us(prescriptions["startdate"])
     dated = known(start_us)
     over_us = np.where(dated, start_us - np.mod(start_us, DAY_US) + DAY_US, 0)
-    on_file = np.isin(hadm_id_N, prescriptions["hadm_id"]) & known(index_time_us_N)
+    hadm_ids = prescriptions["hadm_id"].to_numpy()
+
+    def first_of(member: np.ndarray) -> np.ndarray:
+        first = pd.Series(over_us[member], index=hadm_ids[member]).groupby(level=0).min()
+        return first.reindex(hadm_id_N, fill_value=2**62).to_numpy()
+
+    on_file = (first_of(dated) <= index_time_us_N) & known(index_time_us_N)
     flags, known_us = {}, {}
     for name, drug_list in definitions.medications.items():
-        member = of_class(prescriptions["drug"], drug_list) & dated
-        first = pd.Series(over_us[member], index=prescriptions["hadm_id"].to_numpy()[member]).groupby(level=0).min()
-        first_us_N = first.reindex(hadm_id_N, fill_value=2**62).to_numpy()
+        first_us_N = first_of(of_class(prescriptions["drug"], drug_list) & dated)
         given = first_us_N <= index_time_us_N
         flags[name] = np.where(on_file, given.astype(float), np.nan)
         known_us[name] = np.where(on_file, np.where(given, first_us_N, index_time_us_N), UNKNOWN_TIME_US)

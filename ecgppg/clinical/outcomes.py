@@ -11,7 +11,7 @@ from ecgppg.clinical.code_lists import Definitions
 from ecgppg.clinical.labels import codes_of_admissions, label_admissions
 from ecgppg.clinical.mortality import HORIZON_DAYS, died_within
 from ecgppg.clinical.tables import ClinicalTables
-from ecgppg.clinical.times import DAY_US, to_us
+from ecgppg.clinical.times import DAY_US, known, to_us
 from ecgppg.config.schema import UNKNOWN_LABEL, UNKNOWN_TIME_US
 
 
@@ -34,21 +34,19 @@ def outcomes(
     -------
     DataFrame
         y_stroke_detection, y_af_this: a code of this admission; known at its discharge.
-        y_stroke_prediction: a stroke code of a later admission; -1 for patients with a stroke or its history in this
-        or an earlier admission, for an admission without diagnoses, and where there is no later one. Known at the
-        discharge of the first later admission with a stroke, or for a 0 of the last one with diagnoses.
+        y_stroke_prediction: a stroke code of an admission that began after the index time; -1 for patients with a
+        stroke or its history in this admission or in any that had begun by then, for an admission without diagnoses,
+        and where there is no later one with any. Known at the discharge of the first later admission with a stroke,
+        or for a 0 of the last one with diagnoses.
         y_death_hospital: known at discharge.
         y_death_90d, y_death_1y: from the index time; a death is known when its day is over, survival when the days
         have passed.
         known_y_* is `UNKNOWN_TIME_US` where the outcome is -1.
     """
-    per_admission = _admission_outcomes(tables, definitions)
-    position_N = pd.Index(per_admission["hadm_id"]).get_indexer(pd.Index(hadm_id_N))
-    linked = position_N >= 0
-    columns: dict[str, np.ndarray] = {}
-    for name in per_admission.columns.drop("hadm_id"):
-        unknown = UNKNOWN_TIME_US if name.startswith("known_") else UNKNOWN_LABEL
-        columns[name] = np.where(linked, per_admission[name].to_numpy()[position_N], unknown)
+    columns = _of_admission(tables, definitions, hadm_id_N)
+    prediction = _later_stroke(tables, definitions, subject_id_N, hadm_id_N, index_time_us_N)
+    columns["y_stroke_prediction"], columns["known_y_stroke_prediction"] = prediction
+    linked = columns.pop("linked") == 1
     for name, days in HORIZON_DAYS.items():
         died_N, death_day_N = died_within(tables, subject_id_N, index_time_us_N, days)
         label_N = np.where(linked, died_N, UNKNOWN_LABEL)
@@ -62,40 +60,53 @@ def outcomes(
     return pd.DataFrame(columns).astype(kinds)
 
 
-def _admission_outcomes(tables: ClinicalTables, definitions: Definitions) -> pd.DataFrame:
-    """Outcomes that do not depend on the index time, one row an admission."""
-    labels = label_admissions(tables, definitions).reset_index()
+def _of_admission(tables: ClinicalTables, definitions: Definitions, hadm_id_N: np.ndarray) -> dict[str, np.ndarray]:
+    """Outcomes of the admission itself, known at its discharge; `linked` is 1 where the tables hold it."""
+    labels = label_admissions(tables, definitions)
     discharge_us = to_us(tables.admissions["dischtime"])
-    had_stroke = (labels[["stroke_this", "stroke_before", "stroke_history_this", "stroke_history_before"]] == 1).any(
-        axis=1
-    )
-    prediction = labels["stroke_after"].mask(had_stroke | (labels["stroke_this"] < 0), UNKNOWN_LABEL)
-    outcome = {
-        "y_stroke_detection": labels["stroke_this"],
-        "y_stroke_prediction": prediction,
-        "y_af_this": labels["af_this"],
-        "y_death_hospital": labels["death_hospital"],
-    }
-    columns = {"hadm_id": labels["hadm_id"], **outcome}
-    for name, values in outcome.items():
-        known_us = _later_known_us(tables, definitions) if name == "y_stroke_prediction" else discharge_us
-        columns[f"known_{name}"] = pd.Series(np.where(values >= 0, known_us, UNKNOWN_TIME_US))
-    return pd.DataFrame(columns)
+    position_N = labels.index.get_indexer(pd.Index(hadm_id_N))
+    linked = position_N >= 0
+    columns: dict[str, np.ndarray] = {"linked": linked.astype(np.int8)}
+    for outcome, label in (("stroke_detection", "stroke_this"), ("af_this", "af_this"), ("death_hospital",) * 2):
+        value_N = np.where(linked, labels[label].to_numpy()[position_N], UNKNOWN_LABEL)
+        columns[f"y_{outcome}"] = value_N
+        columns[f"known_y_{outcome}"] = np.where(value_N >= 0, discharge_us[position_N], UNKNOWN_TIME_US)
+    return columns
 
 
-def _later_known_us(tables: ClinicalTables, definitions: Definitions) -> np.ndarray:
-    """When the later admissions had told whether there was a stroke: first discharge with one, or the last of all."""
+def _later_stroke(
+    tables: ClinicalTables,
+    definitions: Definitions,
+    subject_id_N: np.ndarray,
+    hadm_id_N: np.ndarray,
+    index_time_us_N: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """(stroke of an admission that began after the index time: 1, 0, -1; when it was known)."""
+    admissions = tables.admissions
     stroke = codes_of_admissions(tables, definitions.labels["stroke"].codes)
-    subjects = tables.admissions["subject_id"].to_numpy()
-    discharge_us = to_us(tables.admissions["dischtime"])
-    known_us = np.full(len(subjects), UNKNOWN_TIME_US)
-    told_us, told_stroke = UNKNOWN_TIME_US, False
-    for i in range(len(subjects) - 1, -1, -1):  # admissions are sorted by patient and time: from the last back
-        if i + 1 == len(subjects) or subjects[i + 1] != subjects[i]:
-            told_us, told_stroke = UNKNOWN_TIME_US, False
-        known_us[i] = told_us
-        if stroke[i] == 1:
-            told_us, told_stroke = discharge_us[i], True
-        elif stroke[i] == 0 and not told_stroke:
-            told_us = max(told_us, discharge_us[i])
-    return known_us
+    history = codes_of_admissions(tables, definitions.labels["stroke_history"].codes)
+    stays = pd.DataFrame(
+        {
+            "subject_id": admissions["subject_id"],
+            "stay": admissions["hadm_id"],
+            "began_us": to_us(admissions["admittime"]),
+            "ended_us": to_us(admissions["dischtime"]),
+            "stroke": stroke,
+            "excluded": (stroke == 1) | (history == 1),
+        }
+    )
+    rows = pd.DataFrame({"subject_id": subject_id_N, "hadm_id": hadm_id_N, "index_us": index_time_us_N})
+    rows = rows[known(np.asarray(index_time_us_N))]
+    pairs = rows.reset_index(names="row").merge(stays, on="subject_id")
+    own = pairs["stay"] == pairs["hadm_id"]
+    later = pairs[(pairs["began_us"] > pairs["index_us"]) & ~own & (pairs["stroke"] >= 0)]
+    so_far = pairs[(pairs["began_us"] <= pairs["index_us"]) | own]
+    outcome_N, known_us_N = np.full(len(subject_id_N), UNKNOWN_LABEL), np.full(len(subject_id_N), UNKNOWN_TIME_US)
+    none = later.groupby("row")["ended_us"].max()
+    outcome_N[none.index], known_us_N[none.index] = 0, none
+    first = later[later["stroke"] == 1].groupby("row")["ended_us"].min()
+    outcome_N[first.index], known_us_N[first.index] = 1, first
+    at_risk_N = np.zeros(len(subject_id_N), bool)
+    at_risk_N[pairs.loc[own & (pairs["stroke"] == 0), "row"]] = True
+    at_risk_N[so_far.loc[so_far["excluded"], "row"]] = False
+    return np.where(at_risk_N, outcome_N, UNKNOWN_LABEL), np.where(at_risk_N, known_us_N, UNKNOWN_TIME_US)

@@ -12,6 +12,9 @@ class ClinicalSettings(SettingsPart):
 
     min_age_years: int = content("build", 18, "patients younger at their first admission are left out", ge=0, le=89)
     code_lists: str | None = content("label", None, "YAML file of label definitions; null: the built-in lists")
+    elixhauser_file: str | None = content("label", None, "YAML file of Elixhauser groups; null: the built-in map")
+    cha2ds2_vasc_file: str | None = content("label", None, "YAML file of CHA2DS2-VASc codes; null: the built-in map")
+    ccs_file: str | None = content("label", None, "HCUP CCS single-level file, CSV or YAML; null: no CCS groups")
     min_cell_patients: int = content("label", 11, "tables for people hide counts of patients under this", ge=1)
     val_share: float = content("split", 0.15, "share of patients in val", gt=0, lt=0.5)
     test_share: float = content("split", 0.20, "share of patients in test", gt=0, lt=0.5)

@@ -86,6 +86,7 @@ class OutputLayout:
         self.metadata = root / "full_dataset_metadata.parquet"
         self.metadata_pickle = root / "full_dataset_metadata.pkl"
         self.features = root / "clinical_features.csv"
+        self.features_dictionary = root / "clinical_features_dictionary.csv"
         self.linkage = root / "linkage.parquet"
         self.card_markdown = root / "dataset_card.md"
         self.card_json = root / "dataset_card.json"

@@ -7,6 +7,17 @@ from ecgppg.config.schema import UNKNOWN_ID, UNKNOWN_TIME_US
 
 FIRST_DAY_US = 24 * 3600 * 1_000_000
 IRREGULAR_RR_CV = 0.15
+MEANINGS = {
+    "f_wave_heart_rate_bpm": ("median heart rate of the windows", "beats per minute"),
+    "f_wave_heart_rate_p05_bpm": ("5th percentile of their heart rates", "beats per minute"),
+    "f_wave_heart_rate_p95_bpm": ("95th percentile of their heart rates", "beats per minute"),
+    "f_wave_rr_cv": ("median of standard deviation / mean of the RR intervals", "ratio"),
+    "f_wave_rr_cv_p90": ("90th percentile of the same", "ratio"),
+    "f_wave_irregular_share": (f"share of windows where it is over {IRREGULAR_RR_CV}", "0 to 1"),
+    "f_wave_no_beats_share": ("share of windows without a beat", "0 to 1"),
+    "f_wave_quality": ("median quality", "0 to 1"),
+}
+"""{column: (what it is, its unit or values)}."""
 
 
 def admission_rows(columns: dict[str, np.ndarray], segment_us: int) -> pd.DataFrame:
@@ -22,7 +33,8 @@ def admission_rows(columns: dict[str, np.ndarray], segment_us: int) -> pd.DataFr
     Returns
     -------
     DataFrame
-        subject_id, hadm_id, index_time_us (end of the last window used), n_windows, and `f_wave_` columns: heart
+        subject_id, hadm_id, index_time_us (end of the last window used), n_windows, known_f_wave (that same end: when
+        what follows was known), and `f_wave_` columns: heart
         rate (median, 5th and 95th percentile, bpm), rr_cv (median, 90th percentile), share of irregular windows
         (rr_cv over 0.15), share of windows without beats, median quality. The number of windows is no feature: it
         tells how long a patient stayed.
@@ -41,6 +53,7 @@ def admission_rows(columns: dict[str, np.ndarray], segment_us: int) -> pd.DataFr
         {
             "index_time_us": by_stay["start_time_us"].max() + segment_us,
             "n_windows": by_stay.size(),
+            "known_f_wave": by_stay["start_time_us"].max() + segment_us,
             "f_wave_heart_rate_bpm": by_stay["heart_rate_bpm"].median(),
             "f_wave_heart_rate_p05_bpm": by_stay["heart_rate_bpm"].quantile(0.05),
             "f_wave_heart_rate_p95_bpm": by_stay["heart_rate_bpm"].quantile(0.95),

@@ -101,6 +101,7 @@ def simulate(n_patients: int = 2000, seed: int = 42) -> SimulatedTable:
             "first_eligible": 1,
             **f,
             **{f"known_{name}": index_time for name in f if not name.startswith("f_wave_")},
+            "known_f_wave": index_time,
             "y_stroke_detection": y_detection,
             "known_y_stroke_detection": discharge,
             "y_stroke_prediction": y_prediction,

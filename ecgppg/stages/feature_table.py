@@ -1,0 +1,63 @@
+"""clinical_features.csv and the dictionary beside it, with the maps and lists that the settings name."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ecgppg.clinical.code_lists import Definitions, load_definitions
+from ecgppg.clinical.comorbidity_maps import ComorbidityMaps, load_maps
+from ecgppg.clinical.feature_dictionary import feature_dictionary
+from ecgppg.clinical.features import clinical_features
+from ecgppg.clinical.leakage import check_leakage
+from ecgppg.clinical.tables import ClinicalTables
+from ecgppg.config.schema import OutputLayout
+from ecgppg.config.settings import Settings
+from ecgppg.core.files import atomic_path, write_completion
+from ecgppg.stages.wave_features import MEANINGS
+
+
+def maps_of(settings: Settings) -> ComorbidityMaps:
+    """The comorbidity maps in force."""
+    return load_maps(settings.elixhauser_file, settings.cha2ds2_vasc_file, settings.ccs_file)
+
+
+def make_features(
+    tables: ClinicalTables, definitions: Definitions, rows: pd.DataFrame, settings: Settings
+) -> pd.DataFrame:
+    """The feature table of rows, see `clinical.features.clinical_features`."""
+    return clinical_features(tables, definitions, rows, maps_of(settings))
+
+
+def write_features(features: pd.DataFrame, settings: Settings, layout: OutputLayout, content: dict[str, Any]) -> None:
+    """Write the feature table and its dictionary, each with its completion record.
+
+    Raises
+    ------
+    InputError
+        The table leaks its outcomes: it is not written.
+    """
+    check_leakage(features, str(layout.features))
+    definitions = load_definitions(Path(settings.code_lists) if settings.code_lists else None)
+    maps = maps_of(settings)
+    content = content | {"definitions_hash": definitions.content_hash, "comorbidity_hash": maps.content_hash}
+    seen_in = earlier_admissions_seen(features, settings.min_cell_patients)
+    dictionary = feature_dictionary(features, definitions, maps, MEANINGS, seen_in)
+    for path, frame in ((layout.features, features), (layout.features_dictionary, dictionary)):
+        with atomic_path(path) as temporary:
+            frame.to_csv(temporary, index=False)
+        write_completion(path, content, len(frame))
+
+
+def earlier_admissions_seen(features: pd.DataFrame, least: int) -> str:
+    """How many patients have an earlier admission, at any row and at the one to be predicted; hides counts < `least`."""
+    eligible = features[features["first_eligible"]]
+    return f"{_share_seen(features, least)} at any row, {_share_seen(eligible, least)} at the row detection predicts"
+
+
+def _share_seen(features: pd.DataFrame, least: int) -> str:
+    seen = features.groupby("subject_id")["f_n_prior_admissions"].max() > 0
+    n_seen, n_all = int(seen.sum()), len(seen)
+    if 0 < n_seen < least:
+        return f"<{least} of {n_all} patients"
+    return f"{n_seen} of {n_all} patients" + (f" ({n_seen / n_all:.0%})" if n_all else "")
