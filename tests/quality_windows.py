@@ -1,6 +1,6 @@
 """Windows to prove the batched checks on: real ones of four collections, and made ones that hold every fault."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,7 +73,7 @@ def _runs(root: Path) -> Iterator[dict]:
 
 
 def made_windows() -> list[Windows]:
-    """ECG and PPG of sinus rhythm, AF, ectopy, a pause and nothing, each whole and with every fault, at two rates."""
+    """ECG and PPG of sinus rhythm, AF, ectopy, pauses, nothing and chance, each whole and with every fault, twice."""
     rng = np.random.default_rng(12)
     sinus, af = sinus_times(70, rng), af_times(110, rng)
     bigeminy = np.cumsum(np.tile([0.5, 0.95], 12)) - 1
@@ -87,10 +87,18 @@ def made_windows() -> list[Windows]:
         np.zeros(1250),
     ]
     pulses = [ppg_of(times) for times in (sinus, af, bigeminy, np.array([0.6, 1.4, 7.5, 8.4]))]
+    hearts_mv += [_uneven(ecg_of, rng) for _ in range(20)]
+    pulses += [_uneven(ppg_of, rng) for _ in range(20)]
     return [
         *(_made("ECG", hearts_mv, 40.0, (-127, 127), fs_hz, rng) for fs_hz in (FS_HZ, 250.0)),
         *(_made("PPG", pulses, 60.0, (-127, 127), fs_hz, rng) for fs_hz in (FS_HZ, 250.0)),
     ]
+
+
+def _uneven(beat_of: Callable[[np.ndarray], np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    """Beats of every height at every distance: some of them stand at the very edge of what a beat is."""
+    times = np.cumsum(rng.uniform(0.2, 1.2, 20)) - 1
+    return sum(10 ** rng.uniform(-1, 0) * beat_of(times[i : i + 1]) for i in range(20))
 
 
 def _made(kind: str, signals: list, gain: float, limits: tuple[int, int], fs_hz: float, rng) -> Windows:
@@ -110,7 +118,9 @@ def _made(kind: str, signals: list, gain: float, limits: tuple[int, int], fs_hz:
             if fault in ("limits", "all"):
                 c = np.clip(2 * c, *limits)
             if fault == "plateau":
-                c = np.where(c > 10, 25, c)
+                # Entered by a jump that may or may not be one: none is cut where the signal is smooth.
+                height = int(rng.integers(8, 20))
+                c = np.where(c > height, height + int(rng.integers(1, 4)), c)
             if fault == "stuck":
                 c[400:1000] = 7
             if fault == "step":
