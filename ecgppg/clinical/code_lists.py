@@ -29,6 +29,8 @@ class CodeList(_Part):
     meaning, source : str
     codes : tuple of str
         Patterns, see `icd.compile_patterns`.
+    excluded_by : tuple of str
+        Labels that, in this or an earlier admission, make a patient no new case of this one.
     known : str
         When the fact is known; always "discharge".
     """
@@ -36,6 +38,7 @@ class CodeList(_Part):
     meaning: str
     codes: tuple[str, ...] = Field(min_length=1)
     source: str
+    excluded_by: tuple[str, ...] = ()
     known: str = "discharge"
 
     @field_validator("codes")
@@ -71,14 +74,47 @@ class DrugList(_Part):
     known: str
 
 
+class ChartedRhythm(_Part):
+    """One rhythm as it is charted at the bedside.
+
+    Attributes
+    ----------
+    meaning : str
+    values : tuple of str
+        Texts of CHARTEVENTS that mean it; any case.
+    """
+
+    meaning: str
+    values: tuple[str, ...] = Field(min_length=1)
+
+
 class _File(_Part):
     version: str
     source: str
     labels: dict[str, CodeList]
     history: dict[str, CodeList] = {}
     medications: dict[str, DrugList] = {}
+    charted_rhythms: dict[str, ChartedRhythm] = {}
 
-    @field_validator("labels", "history", "medications")
+    @field_validator("charted_rhythms")
+    @classmethod
+    def _one_meaning(cls, rhythms: dict[str, ChartedRhythm]) -> dict[str, ChartedRhythm]:
+        values = [value.casefold() for rhythm in rhythms.values() for value in rhythm.values]
+        twice = [value for value in values if values.count(value) > 1]
+        if twice:
+            raise ValueError(f"{twice[0]!r} stands in them twice")
+        return rhythms
+
+    @field_validator("labels")
+    @classmethod
+    def _known_exclusions(cls, labels: dict[str, CodeList]) -> dict[str, CodeList]:
+        for name, group in labels.items():
+            absent = [other for other in group.excluded_by if other not in labels]
+            if absent:
+                raise ValueError(f"{name} is excluded by {absent[0]!r}, which is no label")
+        return labels
+
+    @field_validator("labels", "history", "medications", "charted_rhythms")
     @classmethod
     def _names(cls, lists: dict[str, Any]) -> dict[str, Any]:
         for name in lists:
@@ -98,6 +134,7 @@ class Definitions:
     version, source : str
     labels, history : mapping of str to CodeList
     medications : mapping of str to DrugList
+    charted_rhythms : mapping of str to ChartedRhythm
     """
 
     path: Path
@@ -106,11 +143,16 @@ class Definitions:
     labels: Mapping[str, CodeList]
     history: Mapping[str, CodeList]
     medications: Mapping[str, DrugList]
+    charted_rhythms: Mapping[str, ChartedRhythm]
 
     @property
     def labels_hash(self) -> str:
-        """Hash of what the labels mean: names and codes, whatever the file and its wording."""
-        return config_hash({name: sorted(codes.codes) for name, codes in self.labels.items()})
+        """Hash of what the labels mean: names, codes and charted values, whatever the file and its wording."""
+        lists = {
+            "labels": {name: [sorted(c.codes), sorted(c.excluded_by)] for name, c in self.labels.items()},
+            "charted_rhythms": {name: sorted(r.values) for name, r in self.charted_rhythms.items()},
+        }
+        return config_hash(lists)
 
     @property
     def content_hash(self) -> str:
@@ -129,8 +171,8 @@ def load_definitions(path: Path | str | None = None) -> Definitions:
     Parameters
     ----------
     path : Path, str or None
-        The setting `code_lists`; None: the built-in lists. A section (history, medications) that the file leaves out
-        keeps its built-in lists.
+        The setting `code_lists`; None: the built-in lists. A section (history, medications, charted_rhythms) that the
+        file leaves out keeps its built-in lists.
 
     Raises
     ------
@@ -138,23 +180,15 @@ def load_definitions(path: Path | str | None = None) -> Definitions:
         The file is absent, is no YAML, has an unknown or missing key, or a pattern that is no code; names which.
     """
     built_in = _read(BUILT_IN)
-    if path is None:
-        return Definitions(
-            BUILT_IN, built_in.version, built_in.source, built_in.labels, built_in.history, built_in.medications
-        )
-    own = _read(Path(path))
-    given = own.model_fields_set
+    own = built_in if path is None else _read(Path(path))
     absent = [name for name in NEEDED_LABELS if name not in own.labels]
     if absent:
         raise ConfigError(f"{path}: code_lists: labels lacks {absent[0]}, which splits and risk need")
-    return Definitions(
-        Path(path),
-        own.version,
-        own.source,
-        own.labels,
-        own.history if "history" in given else built_in.history,
-        own.medications if "medications" in given else built_in.medications,
-    )
+    sections = {
+        name: getattr(own if name in own.model_fields_set else built_in, name)
+        for name in ("history", "medications", "charted_rhythms")
+    }
+    return Definitions(BUILT_IN if path is None else Path(path), own.version, own.source, own.labels, **sections)
 
 
 def _read(path: Path) -> _File:

@@ -1,6 +1,7 @@
 """Labels of recordings: ICD-9 codes of this, an earlier and a later admission, and deaths.
 
-A code belongs to an admission and not to a window: it says nothing about the rhythm at any one time.
+A code belongs to an admission and not to a window: it says nothing about the rhythm at any one time. When each label
+became known stands in `patient_labels`, one row a patient and admission.
 """
 
 import numpy as np
@@ -19,6 +20,29 @@ def label_columns(definitions: Definitions) -> list[str]:
     """Names of all label columns, in their order."""
     codes = [f"{name}_{when}" for name in definitions.labels for when in WHEN]
     return [*codes, "death_hospital", *HORIZON_DAYS]
+
+
+def incident(labels: pd.DataFrame, definitions: Definitions, name: str) -> np.ndarray:
+    """Whether a label is new in a later admission: 1 new, 0 not, -1 unknown or no case could be new.
+
+    Parameters
+    ----------
+    labels : DataFrame
+        As `label_admissions` gives them.
+    definitions : Definitions
+    name : str
+        A label.
+
+    Returns
+    -------
+    ndarray of int8 (N,)
+        -1 for everyone who has the label, or one of its `excluded_by`, in this or an earlier admission; for an
+        admission without diagnoses; and where no later admission tells. No earlier admission is no objection: nobody
+        is known to be free of a disease before the first.
+    """
+    had = [f"{other}_{when}" for other in (name, *definitions.labels[name].excluded_by) for when in ("this", "before")]
+    prevalent = (labels[had] == 1).any(axis=1) | (labels[f"{name}_this"] == UNKNOWN_LABEL)
+    return labels[f"{name}_after"].mask(prevalent, UNKNOWN_LABEL).to_numpy(np.int8)
 
 
 def codes_of_admissions(tables: ClinicalTables, codes: tuple[str, ...]) -> np.ndarray:

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from ecgppg.clinical.tables import ClinicalTables
-from ecgppg.clinical.times import day_of, known, to_us
-from ecgppg.config.schema import UNKNOWN_LABEL
+from ecgppg.clinical.times import day_of, known, minutes_between, to_us
+from ecgppg.config.schema import UNKNOWN_LABEL, UNKNOWN_TIME_US
 
 HORIZON_DAYS = {"death_90d": 90, "death_1y": 365}
 CAREVUE_FOLLOW_UP_DAYS = 365
@@ -73,3 +73,24 @@ def died_within(
     label_N[timed & alive_then] = 0
     label_N[timed & died & (death_N >= day_N) & (death_N <= day_N + horizon_days)] = 1
     return label_N, death_N
+
+
+def hours_to_death(tables: ClinicalTables, hadm_id_N: np.ndarray, time_us_N: np.ndarray) -> np.ndarray:
+    """Hours from each time to the death in that admission.
+
+    Parameters
+    ----------
+    tables : ClinicalTables
+    hadm_id_N, time_us_N : ndarray of int64 (N,)
+
+    Returns
+    -------
+    ndarray of float32 (N,)
+        NaN where the patient did not die in this admission, its `deathtime` is missing, the admission or the time is
+        unknown, or the time lies after the death.
+    """
+    death_us = pd.Series(to_us(tables.admissions["deathtime"]), index=tables.admissions["hadm_id"])
+    died_in_it = (tables.admissions["hospital_expire_flag"] == 1).to_numpy()
+    death_us_N = death_us[died_in_it].reindex(hadm_id_N, fill_value=UNKNOWN_TIME_US).to_numpy()
+    hours_N = minutes_between(np.asarray(time_us_N, np.int64), death_us_N) / 60
+    return np.where(hours_N >= 0, hours_N, np.nan).astype(np.float32)

@@ -4,6 +4,8 @@ import csv
 import gzip
 import re
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,6 +24,7 @@ ARROW_TYPES = {
     "category": pa.dictionary(pa.int32(), pa.string()),
 }
 WORDS = {"id": "whole number", "int": "whole number", "time": "date or time", "text": "text", "category": "text"}
+BLOCK_BYTES = 2**23
 MISSING_VALUES = ["", "NULL", "NaN", "nan", "NaT"]
 
 
@@ -54,10 +57,17 @@ def read_table(path: Path, spec: TableSpec) -> pa.Table:
         The file cannot be read, lacks a column, or holds a value of another type (which is not repeated: it may be
         a patient's date).
     """
-    try:
+    with own_errors(path):
         if path.suffix.lower() == ".parquet":
             return _read_parquet(path, spec)
         return _read_csv(path, spec)
+
+
+@contextmanager
+def own_errors(path: Path) -> Iterator[None]:
+    """Whatever goes wrong with the file inside becomes an InputError of one line."""
+    try:
+        yield
     except PermissionError:
         raise InputError(f"{path}: may not be read") from None
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
@@ -66,35 +76,71 @@ def read_table(path: Path, spec: TableSpec) -> pa.Table:
 
 
 def _read_csv(path: Path, spec: TableSpec) -> pa.Table:
-    opened = gzip.open if path.suffix.lower() == ".gz" else open
-    with opened(path, "rt", encoding="utf-8-sig", newline="") as text:
+    types = {name: ARROW_TYPES[kind] for name, kind in spec.columns.items()}
+    with csv_batches(path, spec, types) as batches:
+        return _typed(batches.read_all(), spec)
+
+
+@contextmanager
+def csv_batches(path: Path, spec: TableSpec, types: dict[str, pa.DataType]) -> Iterator[pyarrow.csv.CSVStreamingReader]:
+    """Open a .csv or .csv.gz as a stream of record batches.
+
+    Parameters
+    ----------
+    path : Path
+    spec : TableSpec
+        Its columns are read, optional ones where the file has them.
+    types : dict of str to pyarrow.DataType
+        How to read each column.
+
+    Raises
+    ------
+    InputError
+        A column is absent or a value is not of its type, while the stream is opened or read.
+    """
+    zipped = path.suffix.lower() == ".gz"
+    with (gzip.open if zipped else open)(path, "rt", encoding="utf-8-sig", newline="") as text:
         header = [name.strip().lower() for name in next(csv.reader(text), [])]
     _require_columns(header, path, spec)
-    compression = "gzip" if path.suffix.lower() == ".gz" else None
     convert = pyarrow.csv.ConvertOptions(
-        include_columns=list(spec.columns),
-        column_types={name: ARROW_TYPES[kind] for name, kind in spec.columns.items()},
+        include_columns=[name for name in spec.columns if name in header],
+        column_types=types,
         null_values=MISSING_VALUES,
         strings_can_be_null=True,
         timestamp_parsers=[pyarrow.csv.ISO8601, "%Y-%m-%d %H:%M:%S", "%Y-%m-%d"],
     )
-    named = pyarrow.csv.ReadOptions(column_names=header, skip_rows=1)
+    named = pyarrow.csv.ReadOptions(column_names=header, skip_rows=1, block_size=BLOCK_BYTES)
+    parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
     try:
-        with pa.input_stream(str(path), compression=compression) as stream:
-            parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
-            return pyarrow.csv.read_csv(stream, read_options=named, parse_options=parse, convert_options=convert)
+        with (
+            pa.input_stream(str(path), compression="gzip" if zipped else None) as stream,
+            pyarrow.csv.open_csv(stream, read_options=named, parse_options=parse, convert_options=convert) as batches,
+        ):
+            yield batches
     except pa.ArrowInvalid as error:
         raise InputError(f"{path}: {_csv_cause(str(error), header, spec)}") from None
 
 
 def _read_parquet(path: Path, spec: TableSpec) -> pa.Table:
+    table = pyarrow.parquet.read_table(path, columns=parquet_columns(path, spec))
+    return _typed(table.rename_columns([name.lower() for name in table.column_names]), spec)
+
+
+def parquet_columns(path: Path, spec: TableSpec) -> list[str]:
+    """The columns of the spec as a Parquet file spells them; raises InputError where one is absent."""
     names = pyarrow.parquet.read_schema(path).names
     by_lower = {name.lower(): name for name in names}
     _require_columns([name.lower() for name in names], path, spec)
-    table = pyarrow.parquet.read_table(path, columns=[by_lower[name] for name in spec.columns])
-    table = table.rename_columns([name.lower() for name in table.column_names]).select(list(spec.columns))
+    return [by_lower[name] for name in spec.columns if name in by_lower]
+
+
+def _typed(table: pa.Table, spec: TableSpec) -> pa.Table:
+    """The columns of the spec in their types, nulls for an optional column that is absent."""
     typed = []
     for name, kind in spec.columns.items():
+        if name not in table.column_names:
+            typed.append(pa.chunked_array([pa.nulls(table.num_rows, ARROW_TYPES[kind])]))
+            continue
         column = table.column(name)
         if pa.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
@@ -105,9 +151,10 @@ def _read_parquet(path: Path, spec: TableSpec) -> pa.Table:
 
 
 def _require_columns(present: list[str], path: Path, spec: TableSpec) -> None:
-    absent = [name for name in spec.columns if name not in present]
+    absent = [name for name in spec.columns if name not in present and name not in spec.optional]
     if absent:
-        raise InputError(f"{path}: has no column {absent[0]}; {spec.name} is needed for {spec.purpose}")
+        column = absent[0]
+        raise InputError(f"{path}: {spec.name} has no column {column}, needed for {spec.purpose_of(column)}")
     twice = [name for name in spec.columns if present.count(name) > 1]
     if twice:
         raise InputError(f"{path}: has column {twice[0]} twice")

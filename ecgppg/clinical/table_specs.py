@@ -1,6 +1,7 @@
 """Which columns of which MIMIC-III tables are read, as what, and what for."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,10 @@ class TableSpec:
         distinct values in many rows.
     key : tuple of str
         Columns that make a row unique; later rows of the same key are duplicates. Empty: rows may repeat.
+    optional : tuple of str
+        Columns that a file may lack; they are missing in every row then.
+    column_purposes : mapping of str to str
+        What a column is needed for, where the table's own purpose does not say it.
     """
 
     name: str
@@ -27,6 +32,12 @@ class TableSpec:
     mandatory: bool
     columns: dict[str, str]
     key: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+    column_purposes: Mapping[str, str] = field(default_factory=dict)
+
+    def purpose_of(self, column: str) -> str:
+        """What one column is needed for."""
+        return self.column_purposes.get(column, self.purpose)
 
 
 TABLE_SPECS = {
@@ -38,6 +49,7 @@ TABLE_SPECS = {
             True,
             {"subject_id": "id", "gender": "text", "dob": "time", "dod": "time"},
             ("subject_id",),
+            column_purposes={"gender": "sex", "dob": "age", "dod": "death after discharge"},
         ),
         TableSpec(
             "ADMISSIONS",
@@ -51,8 +63,15 @@ TABLE_SPECS = {
                 "deathtime": "time",
                 "admission_type": "text",
                 "hospital_expire_flag": "int",
+                "diagnosis": "category",
             },
             ("hadm_id",),
+            optional=("diagnosis",),
+            column_purposes={
+                "deathtime": "hours to death",
+                "admission_type": "the admission type as a feature",
+                "hospital_expire_flag": "in-hospital death",
+            },
         ),
         TableSpec(
             "DIAGNOSES_ICD",
@@ -60,6 +79,7 @@ TABLE_SPECS = {
             True,
             {"subject_id": "id", "hadm_id": "id", "seq_num": "int", "icd9_code": "category"},
             ("hadm_id", "seq_num", "icd9_code"),
+            column_purposes={"seq_num": "telling the primary diagnosis from the others"},
         ),
         TableSpec(
             "ICUSTAYS",
@@ -75,6 +95,7 @@ TABLE_SPECS = {
                 "outtime": "time",
             },
             ("icustay_id",),
+            column_purposes={"dbsource": "one-year follow-up", "first_careunit": "the care unit of a recording"},
         ),
         TableSpec(
             "PRESCRIPTIONS",
@@ -92,3 +113,15 @@ TABLE_SPECS = {
         ),
     )
 }
+"""Tables that are read whole."""
+
+CHART_EVENTS = TableSpec(
+    "CHARTEVENTS",
+    "charted rhythm as a label of windows",
+    False,
+    {"subject_id": "id", "itemid": "id", "charttime": "time", "value": "text", "error": "int"},
+    (),
+    optional=("error",),
+    column_purposes={"itemid": "finding the charted rhythm", "charttime": "placing a charted rhythm in time"},
+)
+"""330 million rows in the full database: streamed, and only the rows asked for are kept."""

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from ecgppg.clinical.donors import organ_donor_accounts
 from ecgppg.clinical.table_files import ARROW_TYPES, SUFFIXES, find_table, read_table
-from ecgppg.clinical.table_specs import TABLE_SPECS, TableSpec
+from ecgppg.clinical.table_specs import CHART_EVENTS, TABLE_SPECS, TableSpec
 from ecgppg.config.errors import InputError
 
 _ODD_ROWS = {
@@ -17,7 +18,10 @@ _ODD_ROWS = {
     "duplicates": "repeated rows, left out",
     "orphans": "rows whose patient or admission is in no table, left out",
     "without_times": "admissions without a time, left out",
-    "reversed": "admissions that end before they begin, kept as an instant",
+    "organ_donor": "accounts of organ donors, opened after death, left out",
+    "reversed": "stays that end before they begin, kept as an instant",
+    "died_without_time": "deaths in hospital without a time of death: hours to death are unknown there",
+    "death_unflagged": "times of death in admissions not marked as ending in death, not counted as such",
     "without_code": "rows without a code, left out",
 }
 
@@ -36,8 +40,9 @@ class ClinicalTables:
         Upper-case names of the optional tables that the folder does not hold.
     counts : Counter of str
         "<table>:rows", and where there are any "<table>:without_id", ":duplicates", ":orphans" (rows left out: their
-        patient or admission is in no table), "admissions:without_times", "admissions:reversed" (kept: discharged
-        before admitted), "diagnoses_icd:without_code".
+        patient or admission is in no table), "admissions:without_times", "admissions:organ_donor" (left out),
+        "admissions:reversed" and "icustays:reversed" (kept: they end before they begin), "admissions:died_without_time"
+        and "admissions:death_unflagged" (kept), "diagnoses_icd:without_code".
     """
 
     folder: Path
@@ -52,7 +57,8 @@ class ClinicalTables:
 
     def notices(self) -> list[str]:
         """One line for each absent optional table and for each kind of row left out, fit for a log."""
-        absent = [f"{name} is absent: no {TABLE_SPECS[name.lower()].purpose}" for name in self.missing]
+        specs = TABLE_SPECS | {CHART_EVENTS.name.lower(): CHART_EVENTS}
+        absent = [f"{name} is absent: no {specs[name.lower()].purpose}" for name in self.missing]
         odd = {key: n for key, n in self.counts.items() if not key.endswith(":rows")}
         return absent + [
             f"{table.upper()}: {n} {_ODD_ROWS[what]}"
@@ -67,7 +73,8 @@ def read_tables(clinical_dir: Path | str) -> ClinicalTables:
     ----------
     clinical_dir : Path or str
         Holds PATIENTS, ADMISSIONS, DIAGNOSES_ICD and, optionally, ICUSTAYS, PRESCRIPTIONS and D_ICD_DIAGNOSES, as
-        .csv, .csv.gz or .parquet; names of files and columns in any case.
+        .csv, .csv.gz or .parquet; names of files and columns in any case. CHARTEVENTS is only looked for: see
+        `chart_events`.
 
     Raises
     ------
@@ -91,8 +98,13 @@ def read_tables(clinical_dir: Path | str) -> ClinicalTables:
         frames[name] = _empty(spec) if path is None else _clean(read_table(path, spec), spec, counts)
         if spec.mandatory and frames[name].empty:
             raise InputError(f"{path}: has no usable rows; {spec.name} is needed for {spec.purpose}")
+    if find_table(folder, CHART_EVENTS) is None:
+        missing.append(CHART_EVENTS.name)
     frames["admissions"] = _order_admissions(frames["admissions"], counts)
+    _drop_donors(frames, counts)
     _drop_orphans(frames, counts)
+    stays = frames["icustays"]
+    _count(counts, "icustays:reversed", int((stays["outtime"] < stays["intime"]).sum()))
     if frames["admissions"].empty:
         raise InputError(f"{folder}: no admission in ADMISSIONS has its times and belongs to a patient of PATIENTS")
     return ClinicalTables(folder, **frames, missing=tuple(missing), counts=counts)
@@ -137,6 +149,21 @@ def _all_valid(table: pa.Table, columns: list[str]) -> pa.Array:
 def _count(counts: Counter[str], key: str, n: int) -> None:
     if n:
         counts[key] += n
+
+
+def _drop_donors(frames: dict[str, pd.DataFrame], counts: Counter[str]) -> None:
+    """Leave out organ donors' accounts with all that is told of them, and the free text that named them."""
+    admissions = frames["admissions"]
+    donor = organ_donor_accounts(admissions)
+    _count(counts, "admissions:organ_donor", int(donor.sum()))
+    left_out = admissions.loc[donor, "hadm_id"]
+    frames["admissions"] = admissions[~donor].drop(columns="diagnosis").reset_index(drop=True)
+    for name in ("diagnoses_icd", "icustays", "prescriptions"):
+        frames[name] = frames[name][~frames[name]["hadm_id"].isin(left_out)]
+    kept = frames["admissions"]
+    flagged, timed = kept["hospital_expire_flag"] == 1, kept["deathtime"].notna()
+    _count(counts, "admissions:died_without_time", int((flagged & ~timed).sum()))
+    _count(counts, "admissions:death_unflagged", int((timed & ~flagged).sum()))
 
 
 def _drop_orphans(frames: dict[str, pd.DataFrame], counts: Counter[str]) -> None:

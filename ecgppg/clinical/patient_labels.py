@@ -1,0 +1,89 @@
+"""Labels by patient: one row a patient and admission that was recorded, each label with the time it became known."""
+
+import numpy as np
+import pandas as pd
+
+from ecgppg.clinical.code_lists import Definitions
+from ecgppg.clinical.known_times import known_times
+from ecgppg.clinical.labels import WHEN, codes_of_admissions, incident, label_admissions, label_rows
+from ecgppg.clinical.mortality import HORIZON_DAYS, death_days, hours_to_death
+from ecgppg.clinical.tables import ClinicalTables
+from ecgppg.clinical.times import DAY_US, to_us
+from ecgppg.config.schema import UNKNOWN_ID, UNKNOWN_LABEL, UNKNOWN_TIME_US
+
+
+def label_patients(
+    tables: ClinicalTables,
+    definitions: Definitions,
+    subject_id_N: np.ndarray,
+    hadm_id_N: np.ndarray,
+    time_us_N: np.ndarray,
+) -> pd.DataFrame:
+    """Labels of everyone who was recorded.
+
+    Parameters
+    ----------
+    tables : ClinicalTables
+    definitions : Definitions
+    subject_id_N, hadm_id_N, time_us_N : ndarray of int64 (N,)
+        Patient, admission (-1 unknown) and start of every segment.
+
+    Returns
+    -------
+    DataFrame
+        One row a (subject_id, hadm_id), by subject_id and time; a patient whose segments all have no admission has one
+        row of hadm_id -1 and no labels.
+        index_time_us : start of the first segment of that admission.
+        first_of_patient : bool, the patient's first recorded admission: the one row for an analysis by patient.
+        n_segments : segments of that admission.
+        LABEL_this, LABEL_before, LABEL_after, LABEL_incident, death_* : int8, 1, 0, -1; see `labels`. Deaths within
+        days of the index time.
+        hours_to_death : float32, from the index time, NaN unless the patient died in this admission.
+        known_LABEL... : int64 microseconds, when each became known; `UNKNOWN_TIME_US` where the label is -1.
+    """
+    rows = _recorded_admissions(subject_id_N, hadm_id_N, time_us_N)
+    subject_id_R, hadm_id_R, time_us_R = (
+        rows[name].to_numpy(np.int64) for name in ("subject_id", "hadm_id", "index_time_us")
+    )
+    position_R = pd.Index(tables.admissions["hadm_id"]).get_indexer(pd.Index(hadm_id_R))
+    linked_R = position_R >= 0
+    columns: dict[str, np.ndarray] = dict(label_rows(tables, definitions, subject_id_R, hadm_id_R, time_us_R))
+    told: dict[str, np.ndarray] = {}
+
+    def at_rows(of_admissions: np.ndarray, unknown: int) -> np.ndarray:
+        return np.where(linked_R, of_admissions[position_R], unknown).astype(of_admissions.dtype)
+
+    by_admission = label_admissions(tables, definitions)
+    subjects, discharge_us = tables.admissions["subject_id"].to_numpy(), to_us(tables.admissions["dischtime"])
+    for name, group in definitions.labels.items():
+        times = known_times(codes_of_admissions(tables, group.codes), subjects, discharge_us)
+        for when in WHEN:
+            told[f"known_{name}_{when}"] = at_rows(times[when], UNKNOWN_TIME_US)
+        columns[f"{name}_incident"] = at_rows(incident(by_admission, definitions, name), UNKNOWN_LABEL)
+        both_us = np.maximum(times["this"], times["after"])
+        told[f"known_{name}_incident"] = np.where(
+            columns[f"{name}_incident"] == UNKNOWN_LABEL, UNKNOWN_TIME_US, at_rows(both_us, UNKNOWN_TIME_US)
+        )
+    told["known_death_hospital"] = np.where(
+        columns["death_hospital"] == UNKNOWN_LABEL, UNKNOWN_TIME_US, at_rows(discharge_us, UNKNOWN_TIME_US)
+    )
+    death_day_R = death_days(tables).reindex(subject_id_R, fill_value=0).to_numpy()
+    for name, days in HORIZON_DAYS.items():
+        told[f"known_{name}"] = np.select(
+            [columns[name] == 1, columns[name] == 0],
+            [(death_day_R + 1) * (columns[name] == 1) * DAY_US, time_us_R * (columns[name] == 0) + days * DAY_US],
+            UNKNOWN_TIME_US,
+        )
+    hours = {"hours_to_death": hours_to_death(tables, hadm_id_R, time_us_R)}
+    return pd.concat([rows, *(pd.DataFrame(part) for part in (columns, hours, told))], axis=1)
+
+
+def _recorded_admissions(subject_id_N: np.ndarray, hadm_id_N: np.ndarray, time_us_N: np.ndarray) -> pd.DataFrame:
+    frame = pd.DataFrame({"subject_id": subject_id_N, "hadm_id": hadm_id_N, "index_time_us": time_us_N})
+    linked = frame["hadm_id"] != UNKNOWN_ID
+    frame = frame[linked | ~frame["subject_id"].isin(frame.loc[linked, "subject_id"])]
+    by_admission = frame.groupby(["subject_id", "hadm_id"])["index_time_us"]
+    rows = by_admission.agg(index_time_us="min", n_segments="size").reset_index()
+    rows = rows.sort_values(["subject_id", "index_time_us", "hadm_id"], ignore_index=True)
+    rows.insert(3, "first_of_patient", ~rows["subject_id"].duplicated())
+    return rows
