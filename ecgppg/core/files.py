@@ -3,12 +3,17 @@
 import hashlib
 import json
 import os
+import platform
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ecgppg.config.schema import SCHEMA_VERSION, completion_path
+
+UNFINISHED = re.compile(r"\..+\.tmp")
+"""Names of files that `atomic_path` has not renamed: being written, or left by a process that was killed."""
 
 
 @contextmanager
@@ -26,7 +31,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         Where to write. Synced to disk before the rename; removed if the block raises.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Two machines that share a folder may have processes of the same number.
+    temporary = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.tmp")
     try:
         yield temporary
         with open(temporary, "rb+") as written:
@@ -35,6 +41,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
         sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what killed processes had half written in a folder and below it; nobody may be writing there now."""
+    for path in folder.rglob(".*.tmp"):
+        if UNFINISHED.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:
@@ -101,11 +114,14 @@ def write_completion(artefact: Path, content: dict[str, Any], rows: int, **extra
         "sha256": sha256_file(artefact),
         **extra,
     }
-    write_json(completion_path(artefact), record)
+    write_json(completion_path(artefact), record | {"seal": _seal(record)})
 
 
 def read_completion(artefact: Path, verify: bool = False) -> dict[str, Any] | None:
     """The completion record of an artefact, or None if it does not count.
+
+    A record that is not as it was written, cut off or changed by hand, does not count: what is read from one that
+    does has every key that was put in.
 
     Parameters
     ----------
@@ -114,16 +130,54 @@ def read_completion(artefact: Path, verify: bool = False) -> dict[str, Any] | No
     verify : bool
         Recompute the checksum too; without it only size and schema version are compared.
     """
-    record = read_json(completion_path(artefact))
+    return _record_of(artefact, completion_path(artefact), verify)
+
+
+def publish(artefact: Path, target: Path, verify: bool = False) -> bool:
+    """Move a finished artefact to its place, then its completion record; called again, it finishes what was cut off.
+
+    Parameters
+    ----------
+    artefact : Path
+        Where it was made and its record written. The file itself may have been moved already.
+    target : Path
+        Its place, on the same file system; what lies there is replaced.
+    verify : bool
+        Recompute the checksum first: of files that this process has not written itself.
+
+    Returns
+    -------
+    bool
+        Whether it now lies in its place. False where no record counts, neither for the one file nor for the other.
+    """
+    record = completion_path(artefact)
+    if _record_of(artefact, record, verify) is not None:
+        os.replace(artefact, target)
+        sync_folder(target.parent)
+    elif _record_of(target, record, verify) is None:
+        return False
+    os.replace(record, completion_path(target))
+    sync_folder(target.parent)
+    return True
+
+
+def _record_of(artefact: Path, record_path: Path, verify: bool) -> dict[str, Any] | None:
+    record = read_json(record_path)
     if not isinstance(record, dict) or not artefact.is_file():
         return None
-    if not isinstance(record.get("content"), dict) or not isinstance(record.get("rows"), int):
+    if record.pop("seal", None) != _seal(record):
         return None
-    if record.get("schema_version") != SCHEMA_VERSION or record.get("bytes") != artefact.stat().st_size:
+    if record["schema_version"] != SCHEMA_VERSION or record["bytes"] != artefact.stat().st_size:
         return None
-    if verify and record.get("sha256") != sha256_file(artefact):
+    if verify and record["sha256"] != sha256_file(artefact):
         return None
     return record
+
+
+def _seal(record: dict[str, Any]) -> str:
+    """What tells a record as it was written from one that was changed since."""
+    # The record as it reads back: JSON has no tuples and no numbers as keys.
+    return config_hash(json.loads(json.dumps(record)))
 
 
 def changed_keys(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

@@ -6,8 +6,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ecgppg.config.schema import SEGMENT_COLUMNS, OutputLayout
 from ecgppg.config.settings import Settings
 from ecgppg.core.files import publish, read_completion, write_completion
@@ -104,12 +102,8 @@ def _merge(
 ) -> dict[str, Any]:
     """Merge the sources into the dataset with the clinic's columns, put it in its place, write the tables beside it."""
     check_room_for_merge(layout.root, sources, f"merging {len(sources)} files into {layout.dataset.name}", total.n_rows)
+    joined = _join(sources, plan, settings, watch)
     merged = merged_dataset(layout)
-    with watch.step("join"):
-        columns = merged_columns(sources)
-        joined = join_clinic(
-            {column.name: plain(columns[column.name]) for column in SEGMENT_COLUMNS}, list(plan.found), settings
-        )
     with watch.step("final merge"):
         merge_segments(sources, merged, dataset_attributes(settings), joined.columns)
         counts = attrition(plan, total) + linkage_counts(joined.linkage)
@@ -124,18 +118,23 @@ def _merge(
 def _complete_tables(
     record: dict[str, Any], plan: BuildPlan, total: Tally, settings: Settings, layout: OutputLayout, watch: Stopwatch
 ) -> dict[str, Any]:
-    """Write the tables of a dataset that is finished, where a run ended before it had; signals are not copied."""
-    if not layout.build.exists() and layout.card_json.exists() and tables_whole(layout, record):
+    """Write the tables of a finished dataset, where a run ended before it had; signals are not copied for that."""
+    if tables_whole(layout, record):
+        if layout.build.exists() or not (layout.card_json.exists() and layout.card_markdown.exists()):
+            write_card(settings, layout)
         return record
-    with watch.step("join"):
-        columns: dict[str, np.ndarray] = {}
-        merged = merged_columns([layout.dataset])
-        columns = {column.name: plain(merged[column.name]) for column in SEGMENT_COLUMNS}
-        joined = join_clinic(columns, list(plan.found), settings)
+    joined = _join([layout.dataset], plan, settings, watch)
     if json.loads(json.dumps(joined.provenance)) != record["labels"]:
-        log.info("dataset: the clinical tables or the definitions of labels have changed; labels are written anew")
+        log.info("dataset: what the clinical tables say has changed since; its labels are written anew")
         return _merge([layout.dataset], plan, total, settings, layout, watch)
     return _write_tables(joined, settings, layout, watch)
+
+
+def _join(sources: list[Path], plan: BuildPlan, settings: Settings, watch: Stopwatch) -> Joined:
+    with watch.step("join"):
+        columns = merged_columns(sources)
+        known = {column.name: plain(columns[column.name]) for column in SEGMENT_COLUMNS}
+        return join_clinic(known, list(plan.found), settings)
 
 
 def _write_tables(joined: Joined, settings: Settings, layout: OutputLayout, watch: Stopwatch) -> dict[str, Any]:
@@ -145,3 +144,17 @@ def _write_tables(joined: Joined, settings: Settings, layout: OutputLayout, watc
     record = read_completion(layout.dataset)
     assert record is not None
     return record
+
+
+def _say_end(record: dict[str, Any], plan: BuildPlan, layout: OutputLayout, watch: Stopwatch) -> None:
+    if record["rows"] == 0:
+        log.warning("NOTHING WAS KEPT: no window of %d patients passed; see the attrition table in %s",
+                    len(plan.patients), layout.card_markdown)  # fmt: skip
+    for step, seconds in watch.seconds.items():
+        log.info("time: %-13s %10.1f s %4.0f %%", step, seconds, 100 * seconds / watch.total_s)
+    log.info("dataset: %s segments in %s", f"{record['rows']:,}", readable_seconds(watch.total_s))
+
+
+def _summary(record: dict[str, Any]) -> dict[str, Any]:
+    kept = sum(1 for n in record["subjects"].values() if n)
+    return {"n_patients": kept, "n_segments": record["rows"], "counts": record["counts"]}
