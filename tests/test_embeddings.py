@@ -16,7 +16,7 @@ from ecgppg.store.embeddings import ARRAYS, Embeddings, read_embeddings, write_e
 def sample(n: int = 6) -> Embeddings:
     rng = np.random.default_rng(3)
     ids = rng.permutation(10 * n)[:n].astype(np.int64)
-    splits = np.array(["train", "val", "test"] * n)[:n]
+    splits = np.array(["train", "val", "test"])[ids % 3]
     return Embeddings(rng.standard_normal((n, 4)).astype(np.float32), ids, ids % 3, splits)
 
 
@@ -42,6 +42,7 @@ def test_round_trip_sorts_rows_by_segment(tmp_path: Path, n: int) -> None:
         ("segment_id", lambda a: a[:-1], "embeddings are"),
         ("subject_id", lambda a: a[:-1], "subject_id is"),
         ("split", lambda a: np.array(["holdout"] * len(a)), "none of"),
+        ("split", lambda a: np.array(["train", "test"] * len(a))[: len(a)], "in more than one split"),
         ("embeddings", lambda a: np.where(a > a.mean(), np.nan, a), "not finite"),
         ("embeddings", lambda a: a[:, 0], "not float32"),
     ],

@@ -147,7 +147,7 @@ def test_table_without_waveform_or_without_a_task_says_so(tmp_path: Path) -> Non
 def test_table_with_nothing_but_waveform_has_nothing_to_add_it_to(tmp_path: Path) -> None:
     table = simulate(300, 2).features
     layout = OutputLayout(tmp_path)
-    _write_table(layout, table.drop(columns=[c for c in table if "f_" in c and "f_wave_" not in c]))
+    _write_table(layout, table.drop(columns=[c for c in table if "f_" in c and "f_wave" not in c]))
     analysis = stroke.run(FAST, layout)["analyses"][0]
     assert list(analysis["models"]) == ["prevalence"]
     assert analysis["not_fitted"]["clinical_waveform"] == "the table has no clinical predictor that varies"

@@ -8,9 +8,12 @@ The risk reserve lies inside test: every patient with the primary outcome, with 
 ever trains on the patients whom the risk report judges.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
+from ecgppg.config.errors import RefusedError
 from ecgppg.config.schema import SPLITS
 from ecgppg.config.settings import Settings
 from ecgppg.core.seeds import hash_unit
@@ -60,6 +63,52 @@ def assign_splits(patients: pd.DataFrame, settings: Settings, frozen: pd.DataFra
     result = result.astype({"subject_id": "int64", "risk_reserve": bool}).sort_values("subject_id", ignore_index=True)
     result.attrs["note"] = _note(result, cases, settings)
     return result
+
+
+def refuse_patient_in_two_splits(subject_id: np.ndarray, name: str) -> None:
+    """Refuse splits in which a patient has more than one row.
+
+    Parameters
+    ----------
+    subject_id : ndarray of int64 (N,)
+        One row a patient, if all is well.
+    name : str
+        What the error calls the splits: their path.
+
+    Raises
+    ------
+    RefusedError
+        Names one such patient.
+    """
+    unique, counts = np.unique(subject_id, return_counts=True)
+    if (counts > 1).any():
+        raise RefusedError(f"{name}: patient {unique[counts > 1][0]} stands in it twice; a patient has one split")
+
+
+def refuse_trained_on_test(splits: pd.DataFrame, trained_on: Iterable[int], name: str) -> None:
+    """Refuse an encoder that knows a patient of the test split.
+
+    Parameters
+    ----------
+    splits : DataFrame
+        subject_id, split.
+    trained_on : iterable of int
+        Patients whom it was trained on or chosen by.
+    name : str
+        What the error calls the encoder: its path.
+
+    Raises
+    ------
+    RefusedError
+        Names how many patients, and one of them.
+    """
+    test = set(splits.loc[splits["split"] == "test", "subject_id"].tolist())
+    known = test & {int(s) for s in trained_on}
+    if known:
+        raise RefusedError(
+            f"{name}: the encoder was trained on {len(known)} patients of the test split ({min(known)} is one); "
+            "train it anew (--fresh) on these splits"
+        )
 
 
 def _stratum(stroke: int, arrhythmia: int, death: int) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 from ecgppg.config.settings import Settings
 from ecgppg.risk.analysis import REFERENCE_AUROC, SUSPICIOUS_AUROC, Analysis
-from ecgppg.risk.cells import shown_cohort, shown_count, shown_steps
+from ecgppg.risk.cells import shown_cohort, shown_steps
+from ecgppg.risk.earlier import earlier_seen, needs_earlier
 from ecgppg.risk.figures import FIGURES
 from ecgppg.risk.measure import Estimate
 from ecgppg.risk.models import MODEL_TITLES
@@ -21,6 +22,7 @@ _METRIC_TITLES = {
     "calibration_intercept": "Calibration intercept",
     "calibration_slope": "Calibration slope",
 }
+EARLIER = "with an earlier admission"
 _DIGITS = {"auroc": 2, "auprc": 2, "brier": 3}
 _PREDICTOR_TITLES = {
     "score_cha2ds2_vasc": "CHA2DS2-VASc",
@@ -112,13 +114,19 @@ def report_json(
                 ],
                 "no_model_because": a.why_not or None,
                 "expected_auroc_half_width": None if a.why_not else _number(a.half_width),
-                "cha2ds2_vasc": {"used": list(a.score.used), "missing": list(a.score.missing)},
+                "patients_with_earlier_admission": _earlier(a, settings) or None,
+                "cha2ds2_vasc": {
+                    "used": list(a.score.used),
+                    "missing": list(a.score.missing),
+                    "patients_with_earlier_admission": _earlier(a, settings) or None,
+                },
                 "models": {
                     model: {
                         "title": MODEL_TITLES[model],
                         "predictors": a.ladder.predictors.get(model, []) if a.ladder else [],
                         "n_patients": patients,
                         "n_events": events,
+                        "patients_with_earlier_admission": _earlier_of(a, settings, model),
                         **{metric: _interval(e) for metric, e in estimates.items()},
                     }
                     for model, estimates in (a.measured.models if a.measured else {}).items()
@@ -144,7 +152,8 @@ def _summary(analyses: Sequence[Analysis], settings: Settings) -> str:
     lines = []
     for a in analyses:
         patients, events = shown_cohort(a.cohort.n_patients, a.cohort.n_events, settings.min_cell_patients)
-        lead = f"**{a.name}** ({patients} patients, {events} events): "
+        seen = f", earlier admission {_earlier(a, settings)}" if _earlier(a, settings) else ""
+        lead = f"**{a.name}** ({patients} patients, {events} events{seen}): "
         if a.measured is None:
             lines.append(lead + f"no model, {a.why_not}.")
         elif "auroc" in a.measured.differences:
@@ -191,15 +200,18 @@ def _section(a: Analysis, settings: Settings) -> list[Block]:
             f"±{a.half_width:.2f}; a difference between two models much smaller than that is hard to see."
         )
     )
-    header = ("Model", "patients", "events", *(_METRIC_TITLES[m] for m in ("auroc", "auprc", "brier")))
+    header = ("Model", "patients", "events", EARLIER, *(_METRIC_TITLES[m] for m in ("auroc", "auprc", "brier")))
     rows = [
-        (MODEL_TITLES[m], patients, events, *(_show(e[k], _DIGITS[k]) for k in ("auroc", "auprc", "brier")))
+        (
+            MODEL_TITLES[m], patients, events, _earlier_of(a, settings, m),
+            *(_show(e[k], _DIGITS[k]) for k in ("auroc", "auprc", "brier")),
+        )
         for m, e in a.measured.models.items()
-    ]
+    ]  # fmt: skip
     if a.measured.differences:
         d = a.measured.differences
         rows.append(
-            ("Difference, waveform − clinical", patients, events,
+            ("Difference, waveform − clinical", patients, events, _earlier_of(a, settings, "clinical"),
              *(_show(d[k], 3, signed=True) for k in ("auroc", "auprc", "brier")))
         )  # fmt: skip
     blocks.append(Table(header, rows))
@@ -217,12 +229,11 @@ def _section(a: Analysis, settings: Settings) -> list[Block]:
     ]
     blocks += [Text(line) for line in seen]
     blocks += [Text(f"**{MODEL_TITLES[m]}** not fitted: {why}.") for m, why in _absent(a).items()]
-    if "f_n_prior_admissions" in a.cohort.frame:
-        seen_before = int((a.cohort.frame["f_n_prior_admissions"] > 0).sum())
+    if seen := _earlier(a, settings):
         blocks.append(
             Text(
-                f"What was coded before can be seen only in patients with an earlier admission: "
-                f"{shown_count(seen_before, least)} of {patients}. In the others it counts as absent."
+                f"What was coded before can be seen only in patients with an earlier admission: {seen}. In the others "
+                "it counts as absent, and CHA2DS2-VASc is that of age and sex."
             )
         )
     if a.score.missing:
@@ -271,6 +282,18 @@ def _how_to_read(settings: Settings) -> list[str]:
         if least > 1
         else "No count is hidden: min_cell_patients is 1, which is right for open or simulated data only.",
     ]
+
+
+def _earlier(a: Analysis, settings: Settings) -> str:
+    """Patients with an earlier admission, as shown; empty where the table cannot tell."""
+    seen = earlier_seen(a.cohort.frame, settings.confidence)
+    return "" if seen is None else seen.shown(settings.min_cell_patients)
+
+
+def _earlier_of(a: Analysis, settings: Settings, model: str) -> str:
+    """The same beside a model's scores, or that it needs none."""
+    needed = a.ladder is not None and needs_earlier(a.ladder.predictors.get(model, ()))
+    return (_earlier(a, settings) or "unknown") if needed else "not needed"
 
 
 def _absent(a: Analysis) -> dict[str, str]:

@@ -13,7 +13,7 @@ class BedsideScore:
     Attributes
     ----------
     points_N : np.ndarray
-        Points, float64.
+        Points, float64; NaN only where the table's own score is.
     used, missing : tuple of str
         Parts that entered, and parts for which the table has no column.
     """
@@ -33,17 +33,21 @@ _FLAGS = (
 
 
 def cha2ds2_vasc(frame: pd.DataFrame) -> BedsideScore:
-    """CHA2DS2-VASc points (Lip et al., Chest 2010) from the columns that exist.
+    """CHA2DS2-VASc points (Lip et al., Chest 2010): the table's own, or else from the columns that exist.
 
-    Age 65-74 counts 1 and 75 or more 2, female sex 1, an earlier stroke 2, the rest 1 each. A missing column or value
-    counts 0, so that the score of a table without every part is a lower bound; it was made for patients with AF and
-    serves here as a summary of risk, fitted anew.
+    Without f_cha2ds2_vasc age 65-74 counts 1 and 75 or more 2, female sex 1, an earlier stroke 2, the rest 1 each. A
+    missing column or value counts 0, so that the score of a table without every part is a lower bound; it was made for
+    patients with AF and serves here as a summary of risk, fitted anew.
 
     Parameters
     ----------
     frame : pd.DataFrame
-        Any of f_age_years, f_sex_male and f_prior_ heart_failure, hypertension, diabetes, stroke, tia, vascular.
+        f_cha2ds2_vasc, or any of f_age_years, f_sex_male and f_prior_ heart_failure, hypertension, diabetes, stroke,
+        tia, vascular.
     """
+    if "f_cha2ds2_vasc" in frame:
+        every_part = ("age", "sex", *(part for part, _, _ in _FLAGS))
+        return BedsideScore(frame["f_cha2ds2_vasc"].to_numpy(dtype=float), every_part, ())
     points_N = np.zeros(len(frame))
     used, missing = [], []
     if "f_age_years" in frame:

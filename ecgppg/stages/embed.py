@@ -12,6 +12,7 @@ from ecgppg.core.files import read_completion, sha256_file, write_completion
 from ecgppg.core.progress import progress
 from ecgppg.data.dataset import BatchLoader, SplitWindows
 from ecgppg.data.sampler import ordered_batches
+from ecgppg.data.splits import refuse_trained_on_test
 from ecgppg.stages.split import read_splits
 from ecgppg.stages.train import windows_of
 from ecgppg.store.embeddings import Embeddings, write_embeddings
@@ -36,10 +37,16 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     ------
     InputError
         If there is no encoder, or it was made for other channels or another rate than the dataset's.
+    RefusedError
+        If the encoder was trained on a patient who is in test now.
     """
     encoder = read_encoder(layout.encoder, choose_device(settings.device))
     windows = windows_of(layout, *SPLITS)
     _refuse_other_input(encoder, windows, layout)
+    known = (encoder.description.get(key, []) for key in ("train_subject_ids", "val_subject_ids"))
+    refuse_trained_on_test(
+        read_splits(layout.splits), (subject for ids in known for subject in ids), str(layout.encoder)
+    )
     content = {
         "encoder_sha256": sha256_file(layout.encoder / WEIGHTS),
         "dataset": windows.source.attributes.get("content_hash", ""),

@@ -12,7 +12,7 @@ from ecgppg.config.errors import ConfigError, RefusedError
 from ecgppg.config.schema import SPLITS, OutputLayout, completion_path, is_label
 from ecgppg.config.settings import Settings
 from ecgppg.core.files import atomic_path, changed_keys, read_completion, read_json, write_completion
-from ecgppg.data.splits import COLUMNS, assign_splits
+from ecgppg.data.splits import COLUMNS, assign_splits, refuse_patient_in_two_splits
 from ecgppg.store.metadata import read_metadata
 
 _log = logging.getLogger("ecgppg.split")
@@ -54,7 +54,7 @@ def read_splits(path: Path) -> pd.DataFrame:
     Raises
     ------
     RefusedError
-        If the file is absent or is not such a table.
+        If the file is absent, is not such a table, or holds a patient twice.
     """
     try:
         splits = pd.read_parquet(path)
@@ -62,6 +62,7 @@ def read_splits(path: Path) -> pd.DataFrame:
         raise RefusedError(f"{path}: cannot be read ({str(error).splitlines()[0]})") from error
     if list(splits.columns) != list(COLUMNS) or not splits["split"].isin(SPLITS).all():
         raise RefusedError(f"{path}: is not a table of {', '.join(COLUMNS)}")
+    refuse_patient_in_two_splits(splits["subject_id"].to_numpy(), str(path))
     return splits
 
 

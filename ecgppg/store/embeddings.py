@@ -65,6 +65,11 @@ class Embeddings:
         unknown = sorted(set(np.unique(self.split).tolist()) - set(SPLITS))
         if unknown:
             found.append(f"split {unknown[0]!r} is none of {', '.join(SPLITS)}")
+        by_patient = np.argsort(self.subject_id, kind="stable")
+        subject, split = self.subject_id[by_patient], self.split[by_patient]
+        torn = (subject[1:] == subject[:-1]) & (split[1:] != split[:-1])
+        if torn.any():
+            found.append(f"patient {subject[1:][torn][0]} is in more than one split")
         n_bad = int((~np.isfinite(self.embeddings).all(axis=1)).sum())
         if n_bad:
             found.append(f"{n_bad} of {len(self)} embeddings hold values that are not finite")
