@@ -68,6 +68,31 @@ def count_history(tables: ClinicalTables) -> dict[str, int]:
     }
 
 
+def count_lines(counts: pd.DataFrame, min_cell_patients: int) -> list[str]:
+    """`count_definitions` as a table of text for a log, small cells hidden.
+
+    Parameters
+    ----------
+    counts : DataFrame
+    min_cell_patients : int
+        See `hide_small_cells`.
+
+    Returns
+    -------
+    list of str
+        A head line and one line a definition: patients and admissions in any position, and in the first.
+    """
+    shown = hide_small_cells(counts, min_cell_patients)
+    numbers = [f"{n}{p}" for p in ("", "_primary") for n in ("n_patients", "n_admissions")]
+    width = max(len(label) for label in shown["label"])
+    head = f"{'label':<{width}}  {'patients':>9} {'admissions':>11}   primary: {'patients':>9} {'admissions':>11}"
+    lines = ["definitions in the clinical tables, codes in any position and in the first (primary):", head]
+    for row in shown.to_dict("records"):
+        cells = [f"<{min_cell_patients}" if pd.isna(row[name]) else f"{row[name]:,}" for name in numbers]
+        lines.append(f"{row['label']:<{width}}  {cells[0]:>9} {cells[1]:>11}            {cells[2]:>9} {cells[3]:>11}")
+    return lines
+
+
 def hide_small_cells(counts: pd.DataFrame, min_cell_patients: int) -> pd.DataFrame:
     """`count_definitions` fit for people: counts of fewer than `min_cell_patients` patients (but not 0) are missing.
 

@@ -83,18 +83,19 @@ def link_records(tables: ClinicalTables, records: pd.DataFrame) -> pd.DataFrame:
     ----------
     tables : ClinicalTables
     records : DataFrame
-        subject_id, record, start_time_us, end_time_us.
+        subject_id, record, start_time_us, end_time_us; further columns are kept.
 
     Returns
     -------
     DataFrame
-        These four columns, those of `link_times`, and link_grade_name.
+        record and these columns, those of `link_times`, and link_grade_name.
     """
     times = (records[name].to_numpy(np.int64) for name in ("subject_id", "start_time_us", "end_time_us"))
     links = link_times(tables, *times)
     links["link_grade_name"] = np.array(LINK_GRADES, dtype=object)[links["link_grade"]]
-    kept = records[["record", "subject_id", "start_time_us", "end_time_us"]].reset_index(drop=True)
-    return pd.concat([kept, links], axis=1)
+    first = ["record", "subject_id", "start_time_us", "end_time_us"]
+    others = [name for name in records if name not in first]
+    return pd.concat([records[first].reset_index(drop=True), links, records[others].reset_index(drop=True)], axis=1)
 
 
 class _BestAdmission:

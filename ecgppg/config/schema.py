@@ -55,13 +55,14 @@ CLINICAL_COLUMNS = (
     Column("hadm_id", "int64", "admission by the segment's own time; -1: unknown"),
     Column("link_grade", "uint8", "LINK_GRADES[i]: how the segment's time lies to that admission"),
     Column("care_unit", "str", "ICU at the segment's time; empty: unknown"),
+    Column("hours_to_death", "float32", "hours to the death in this admission; NaN: did not die in it, or unknown"),
 )
 """Columns added when the clinical tables are joined; label columns follow them."""
 
 
 def is_label(column: str) -> bool:
     """Whether a column of `/segments` or of the metadata is a label."""
-    return column.endswith(("_this", "_before", "_after")) or column.startswith(("death_", "label_"))
+    return column.endswith(("_this", "_before", "_after", "_incident")) or column.startswith(("death_", "label_"))
 
 
 def completion_path(artefact: Path) -> Path:
@@ -88,6 +89,8 @@ class OutputLayout:
         self.features = root / "clinical_features.csv"
         self.features_dictionary = root / "clinical_features_dictionary.csv"
         self.linkage = root / "linkage.parquet"
+        self.patient_labels = root / "patient_labels.parquet"
+        self.record_flow = root / "record_flow.png"
         self.card_markdown = root / "dataset_card.md"
         self.card_json = root / "dataset_card.json"
         self.splits = root / "splits.parquet"

@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecgppg.config.errors import DamagedRecord
 from ecgppg.config.schema import LINK_GRADES, SEGMENT_COLUMNS, UNKNOWN_ID, UNKNOWN_TIME_US, OutputLayout
 from ecgppg.config.settings import Settings
 from ecgppg.core.files import atomic_path, write_completion
 from ecgppg.sources.find import Patient
 from ecgppg.stages.parts import dataset_attributes
+from ecgppg.stages.record_flow import record_facts
 from ecgppg.store.merge import merge_segments, merged_columns
 from ecgppg.store.segments import Categories, plain
-from ecgppg.waveform.header import read_header
 
 log = logging.getLogger("ecgppg.build")
 
@@ -29,6 +28,7 @@ class Joined:
 
     columns: dict[str, Any]
     linkage: pd.DataFrame | None
+    patient_labels: pd.DataFrame | None
     features: pd.DataFrame | None
     provenance: dict[str, Any]
 
@@ -50,7 +50,7 @@ def join_clinic(columns: dict[str, np.ndarray], patients: list[Patient], setting
     Joined
     """
     from ecgppg.clinical.code_lists import load_definitions
-    from ecgppg.clinical.labels import label_rows, unknown_labels
+    from ecgppg.clinical.labels import unknown_labels
 
     generic = generic_labels(columns["record"], patients)
     definitions = load_definitions(Path(settings.code_lists) if settings.code_lists else None)
@@ -61,13 +61,16 @@ def join_clinic(columns: dict[str, np.ndarray], patients: list[Patient], setting
             "hadm_id": np.full(n, UNKNOWN_ID, np.int64),
             "link_grade": np.zeros(n, np.uint8),
             "care_unit": np.full(n, "", dtype="<U1"),
+            "hours_to_death": np.full(n, np.nan, np.float32),
             **unknown_labels(definitions, n),
         }
-        return Joined({**unknown, **generic}, None, None, {"clinical_tables": False})
-    from ecgppg.clinical.counts import count_definitions, count_history
+        return Joined({**unknown, **generic}, None, None, None, {"clinical_tables": False})
+    from ecgppg.clinical.counts import count_definitions, count_history, count_lines
     from ecgppg.clinical.features import clinical_features
     from ecgppg.clinical.linkage import link_records, link_times
+    from ecgppg.clinical.patient_labels import label_patients
     from ecgppg.clinical.tables import read_tables
+    from ecgppg.stages.segment_labels import segment_labels
     from ecgppg.stages.wave_features import admission_rows
 
     tables = read_tables(Path(settings.clinical_dir))
@@ -78,7 +81,9 @@ def join_clinic(columns: dict[str, np.ndarray], patients: list[Patient], setting
     end_us = np.where(start_us == UNKNOWN_TIME_US, UNKNOWN_TIME_US, start_us + length_us)
     linked = link_times(tables, columns["subject_id"], start_us, end_us)
     hadm_id = linked["hadm_id"].to_numpy(np.int64)
-    labels = label_rows(tables, definitions, columns["subject_id"], hadm_id, start_us)
+    labels, notices = segment_labels(tables, definitions, columns["subject_id"], hadm_id, start_us, end_us, settings)
+    for notice in notices:
+        log.info("clinical tables: %s", notice)
     clinical = {
         "hadm_id": hadm_id,
         "link_grade": linked["link_grade"].to_numpy(np.uint8),
@@ -86,44 +91,22 @@ def join_clinic(columns: dict[str, np.ndarray], patients: list[Patient], setting
     }
     rows = admission_rows({**columns, "hadm_id": hadm_id}, length_us)
     counts = count_definitions(tables, definitions, np.unique(columns["subject_id"]))
+    log.info("\n".join(count_lines(counts, settings.min_cell_patients)))
     provenance = {
         "clinical_tables": True,
         "labels_hash": definitions.labels_hash,
+        "definitions": {"file": definitions.path.name, "version": definitions.version, "source": definitions.source},
         "counts": json.loads(counts.to_json(orient="records")),
         "history": count_history(tables),
-        "notices": tables.notices(),
+        "notices": tables.notices() + notices,
     }
     return Joined(
         {**clinical, **labels, **generic},
-        link_records(tables, record_times(patients, settings)),
+        link_records(tables, record_facts(patients, columns["record"], settings)),
+        label_patients(tables, definitions, columns["subject_id"], hadm_id, start_us),
         clinical_features(tables, definitions, rows),
         provenance,
     )
-
-
-def record_times(patients: list[Patient], settings: Settings) -> pd.DataFrame:
-    """Start and end of every record whose header can be read, in microseconds.
-
-    Returns
-    -------
-    DataFrame
-        subject_id, record, start_time_us, end_time_us; unknown times are INT64_MIN.
-    """
-    assert settings.waveforms_dir
-    root = Path(settings.waveforms_dir)
-    rows = []
-    for patient in patients:
-        for record in patient.records:
-            start_us = end_us = UNKNOWN_TIME_US
-            try:
-                header = read_header((root / record).parent, Path(record).name)
-                if header.start_time_us != UNKNOWN_TIME_US:
-                    start_us = header.start_time_us
-                    end_us = start_us + round(max(header.n_samples, 0) / header.fs_hz * 1e6)
-            except DamagedRecord as damage:
-                log.debug("%s", damage)
-            rows.append((patient.subject_id, record, start_us, end_us))
-    return pd.DataFrame(rows, columns=["subject_id", "record", "start_time_us", "end_time_us"])
 
 
 def generic_labels(records: np.ndarray, patients: list[Patient]) -> dict[str, Categories]:
@@ -160,7 +143,7 @@ def write_joined(sources: list[Path], patients: list[Patient], settings: Setting
 
 
 def write_tables(joined: Joined, layout: OutputLayout) -> None:
-    """Write metadata, linkage and features from what was joined, each with its completion record."""
+    """Write metadata, linkage, labels by patient and features, each with its completion record."""
     from ecgppg.store.metadata import write_metadata
     from ecgppg.store.reader import open_dataset
 
@@ -170,10 +153,11 @@ def write_tables(joined: Joined, layout: OutputLayout) -> None:
         content["content_hash"] = dataset.attributes["content_hash"]
     write_metadata(layout.metadata, layout.metadata_pickle, frame)
     write_completion(layout.metadata, content, len(frame))
-    if joined.linkage is not None:
-        with atomic_path(layout.linkage) as temporary:
-            joined.linkage.to_parquet(temporary, index=False)
-        write_completion(layout.linkage, content, len(joined.linkage))
+    for path, table in ((layout.linkage, joined.linkage), (layout.patient_labels, joined.patient_labels)):
+        if table is not None:
+            with atomic_path(path) as temporary:
+                table.to_parquet(temporary, index=False)
+            write_completion(path, content, len(table))
     if joined.features is not None:
         with atomic_path(layout.features) as temporary:
             joined.features.to_csv(temporary, index=False)
