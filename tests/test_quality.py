@@ -10,7 +10,7 @@ from ecgppg.config.settings import Settings
 from ecgppg.waveform.codes import MISSING
 from ecgppg.waveform.filters import zero_phase
 from ecgppg.waveform.quality import ChannelBlock, Quality, assess
-from ecgppg.waveform.quality_checks import clipped, code_step, longest_constant_s, noise_power, runs_of_true
+from ecgppg.waveform.quality_checks import clipped, code_step, longest_constant_s, noise_power
 from ecgppg.waveform.regularity import longest_flat_s
 from tests.planted_beats import FS_HZ, af_times, ecg_of, ppg_of, sinus_times, with_noise
 
@@ -295,5 +295,3 @@ def test_longest_flat_by_hand():
     x_NT[0, [0, 300, 999]] = 1
     # 698 samples of nothing, less what the average over 10 of them takes from each end
     assert longest_flat_s(x_NT, 100.0, np.array([0.0])).tolist() == [6.89]
-    row, start, stop = runs_of_true(np.array([[1, 1, 0, 1], [0, 0, 0, 0], [0, 1, 1, 1]], bool))
-    assert (row.tolist(), start.tolist(), stop.tolist()) == ([0, 0, 2], [0, 3, 1], [2, 4, 4])

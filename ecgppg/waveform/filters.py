@@ -7,7 +7,9 @@ from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
-from scipy.signal import butter, resample_poly, sosfiltfilt
+from scipy.signal import butter, resample_poly
+
+from ecgppg.waveform.zero_phase import forward_backward
 
 BAND_PASS_ORDER = 4
 """Order of the band-pass for one pass: two poles at each edge (12 dB an octave), twice that forward and backward."""
@@ -45,16 +47,21 @@ def zero_phase(x: np.ndarray, low_hz: float, high_hz: float, fs_hz: float) -> np
         If the band does not lie below half the sampling rate.
     """
     sos = band_pass(float(low_hz), float(high_hz), float(fs_hz))
-    x64 = np.asarray(x, dtype=np.float64)
-    missing = np.isnan(x64)
-    if not missing.any():
-        return _forward_backward(sos, x64).astype(np.float32)
-    filtered = np.full(x64.shape, np.nan, dtype=np.float32)
-    for row in np.ndindex(x64.shape[:-1]):
-        bridged = bridge(x64[row], missing[row], round(BRIDGED_GAP_S * fs_hz))
-        for start, stop in finite_stretches(np.isnan(bridged)):
-            filtered[row][start:stop] = _forward_backward(sos, bridged[start:stop])
-    return filtered
+    x = np.asarray(x)
+    if x.size == 0:
+        return x.astype(np.float32)
+    rows_RT = np.ascontiguousarray(x.reshape(-1, x.shape[-1]), np.float32 if x.dtype == np.float32 else np.float64)
+    missing_RT = np.isnan(rows_RT)
+    gapped_R = missing_RT.any(axis=1)
+    if not gapped_R.any():
+        return _forward_backward(sos, rows_RT).reshape(x.shape)
+    filtered_RT = np.full(rows_RT.shape, np.nan, dtype=np.float32)
+    filtered_RT[~gapped_R] = _forward_backward(sos, rows_RT[~gapped_R])
+    for r in np.flatnonzero(gapped_R):
+        bridged_T = bridge(rows_RT[r].astype(np.float64), missing_RT[r], round(BRIDGED_GAP_S * fs_hz))
+        for start, stop in finite_stretches(np.isnan(bridged_T)):
+            filtered_RT[r, start:stop] = _forward_backward(sos, bridged_T[None, start:stop])[0]
+    return filtered_RT.reshape(x.shape)
 
 
 def resample(x: np.ndarray, fs_in_hz: float, fs_out_hz: float) -> np.ndarray:
@@ -158,10 +165,7 @@ def bridge(x_T: np.ndarray, missing_T: np.ndarray, max_samples: int, ends: bool 
     return filled
 
 
-def _forward_backward(sos: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """`sosfiltfilt` along the last axis, with scipy's padding or as much of it as a short stretch allows."""
-    if x.shape[-1] == 0:
-        return x
+def _forward_backward(sos: np.ndarray, x_RT: np.ndarray) -> np.ndarray:
+    """Both passes over rows, with scipy's padding or as much of it as a short stretch allows."""
     # scipy's default: 3 * (2 sections + 1), less the zeros at the origin (a band-pass has none of those).
-    padding = min(3 * (2 * len(sos) + 1), x.shape[-1] - 1)
-    return sosfiltfilt(sos, x, axis=-1, padlen=padding)
+    return forward_backward(sos, x_RT, min(3 * (2 * len(sos) + 1), x_RT.shape[1] - 1))

@@ -173,7 +173,7 @@ def _quality(block: ChannelBlock, filtered_NT: np.ndarray, floor_N: np.ndarray, 
         low_hz, high_hz = settings.ppg_band_hz
         noise_N = checks.noise_power(np.nan_to_num(block.raw_NT), fs_hz, None)
         noise_N *= (high_hz - low_hz) / (fs_hz / 2)
-    power_N = filtered_NT.var(axis=1)
+    power_N = checks.power(filtered_NT)
     excess_N = np.maximum(noise_N - floor_N**2, 0)
     share_N = np.divide(excess_N, power_N, out=np.zeros(len(power_N)), where=power_N > 0)
     return ((1 - np.minimum(share_N, 1)) * checks.steadiness(filtered_NT, fs_hz, block.kind)).astype(np.float32)

@@ -6,11 +6,12 @@ Integrity is judged on ADC codes before filtering, noise and amplitude after. Sh
 from functools import lru_cache
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
 from scipy.signal import sosfreqz
 
 from ecgppg.waveform.codes import MISSING
+from ecgppg.waveform.compiled import compiled
 from ecgppg.waveform.filters import band_pass
+from ecgppg.waveform.moving import median_of, moving_average, variance
 
 PLATEAU_S = 0.032
 """Samples at one extreme code for this long, entered by a jump, are a clipped top and not a round one."""
@@ -26,18 +27,33 @@ SLOW_S = {"ECG": 0.6, "PPG": 2.0}
 """What a moving average of this length leaves is slower than a beat of that signal: sway."""
 
 
+@compiled
 def missing_share(codes_NT: np.ndarray) -> np.ndarray:
     """Share of samples that the recorder marked as missing, float (N,)."""
-    return (codes_NT == MISSING).mean(axis=1)
+    share_N = np.zeros(len(codes_NT))
+    for row in range(len(codes_NT)):
+        n = 0
+        for code in codes_NT[row]:
+            n += code == MISSING
+        share_N[row] = n / codes_NT.shape[1]
+    return share_N
 
 
+@compiled
 def longest_constant_s(codes_NT: np.ndarray, fs_hz: float) -> np.ndarray:
     """Longest run of one code, s, float (N,); missing samples are no code.
 
     Coarse codes repeat for a while in any signal: what counts is seconds.
     """
-    same_NT = (codes_NT[:, 1:] == codes_NT[:, :-1]) & (codes_NT[:, 1:] != MISSING)
-    return (longest_true(same_NT) + 1) * (codes_NT != MISSING).any(axis=1) / fs_hz
+    longest_N = np.zeros(len(codes_NT))
+    for row in range(len(codes_NT)):
+        longest, length, last = 0, 0, MISSING
+        for code in codes_NT[row]:
+            length = (length + 1 if code == last else 1) if code != MISSING else 0
+            longest = max(longest, length)
+            last = code
+        longest_N[row] = longest / fs_hz
+    return longest_N
 
 
 def clipped(codes_NT: np.ndarray, fs_hz: float, code_limits: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -60,28 +76,21 @@ def clipped(codes_NT: np.ndarray, fs_hz: float, code_limits: tuple[int, int]) ->
     share_N, spread_N : np.ndarray
         float, share of all samples, and share of the seconds that hold such a sample.
     """
-    valid_NT = codes_NT != MISSING
-    at_limit_NT = ((codes_NT <= code_limits[0]) | (codes_NT >= code_limits[1])) & valid_NT
-    jump_N = 3 * code_step(codes_NT)
-    greatest_N1 = codes_NT.max(axis=1, keepdims=True)
-    least_N1 = np.where(valid_NT, codes_NT, np.iinfo(np.int32).max).min(axis=1, keepdims=True)
-    for extreme_N1 in (greatest_N1, least_N1):
-        _add_plateaus(at_limit_NT, codes_NT, (codes_NT == extreme_N1) & valid_NT, jump_N, fs_hz)
     n_seconds = max(round(codes_NT.shape[1] / fs_hz), 1)
-    length = codes_NT.shape[1] // n_seconds
-    seconds = at_limit_NT[:, : n_seconds * length].reshape(len(codes_NT), n_seconds, length).any(axis=2)
-    return at_limit_NT.mean(axis=1), seconds.mean(axis=1)
+    plateau = max(4, round(PLATEAU_S * fs_hz))
+    return clipped_rows(codes_NT, int(code_limits[0]), int(code_limits[1]), plateau, n_seconds)
 
 
+@compiled
 def code_step(codes_NT: np.ndarray) -> np.ndarray:
     """Least difference between neighbouring codes that differ, int64 (N,); 1 where none does.
 
     Rescaled recordings step by more than one code.
     """
-    step_NT = np.abs(np.diff(codes_NT.astype(np.int64), axis=1))
-    step_NT[(step_NT == 0) | (codes_NT[:, 1:] == MISSING) | (codes_NT[:, :-1] == MISSING)] = 2**40
-    step_N = step_NT.min(axis=1)
-    return np.where(step_N == 2**40, 1, step_N)
+    step_N = np.ones(len(codes_NT), np.int64)
+    for row in range(len(codes_NT)):
+        step_N[row] = _step(codes_NT[row])
+    return step_N
 
 
 def noise_power(x_NT: np.ndarray, fs_hz: float, band_hz: tuple[float, float] | None) -> np.ndarray:
@@ -100,12 +109,8 @@ def noise_power(x_NT: np.ndarray, fs_hz: float, band_hz: tuple[float, float] | N
     band_hz : tuple of float or None
         What `filters.zero_phase` was given to make `x_NT`; None: not filtered.
     """
-    fast_NT = 2 * x_NT[:, 1:-1] - x_NT[:, 2:] - x_NT[:, :-2]
-    length = round(NOISE_BLOCK_S * fs_hz)
-    n_blocks = fast_NT.shape[1] // length
-    np.square(fast_NT, out=fast_NT)
-    power = fast_NT[:, : n_blocks * length].reshape(len(x_NT), n_blocks, length).mean(axis=2)
-    return np.median(power, axis=1) / MEDIAN_OF_BLOCKS / _second_difference_gain(fs_hz, band_hz)
+    fast_N = _fast_power(x_NT, round(NOISE_BLOCK_S * fs_hz))
+    return fast_N / MEDIAN_OF_BLOCKS / _second_difference_gain(fs_hz, band_hz)
 
 
 def steadiness(x_NT: np.ndarray, fs_hz: float, kind: str) -> np.ndarray:
@@ -113,54 +118,148 @@ def steadiness(x_NT: np.ndarray, fs_hz: float, kind: str) -> np.ndarray:
 
     It halves a score at most, so that no slow wide rhythm is dropped for it alone.
     """
-    slow_NT = uniform_filter1d(x_NT, round(SLOW_S[kind] * fs_hz), axis=1)
+    slow_N = _slow_deviation(x_NT, round(SLOW_S[kind] * fs_hz))
     height_N = typical_height(x_NT, fs_hz)
-    sway_N = np.divide(slow_NT.std(axis=1), height_N, out=np.zeros_like(height_N), where=height_N > 0)
+    sway_N = np.divide(slow_N, height_N, out=np.zeros_like(height_N), where=height_N > 0)
     return 0.5 + 0.5 / (1 + (sway_N / 0.25) ** 2)
 
 
 def typical_height(x_NT: np.ndarray, fs_hz: float) -> np.ndarray:
     """Median over two-second pieces of the largest deflection, in the unit of `x_NT`, float (N,)."""
-    n_pieces = max(round(x_NT.shape[1] / (2 * fs_hz)), 1)
-    length = x_NT.shape[1] // n_pieces
-    return np.median(np.abs(x_NT[:, : n_pieces * length]).reshape(len(x_NT), n_pieces, length).max(axis=2), axis=1)
+    return _typical_height(x_NT, max(round(x_NT.shape[1] / (2 * fs_hz)), 1))
 
 
+@compiled
 def implausible_share(ecg_mv_NT: np.ndarray) -> np.ndarray:
     """Share of samples of a filtered, calibrated ECG beyond `IMPLAUSIBLE_MV`, float (N,)."""
-    return (np.abs(ecg_mv_NT) > IMPLAUSIBLE_MV).mean(axis=1)
+    share_N = np.zeros(len(ecg_mv_NT))
+    for row in range(len(ecg_mv_NT)):
+        n = 0
+        for mv in ecg_mv_NT[row]:
+            n += abs(mv) > IMPLAUSIBLE_MV
+        share_N[row] = n / ecg_mv_NT.shape[1]
+    return share_N
 
 
-def longest_true(mask_NT: np.ndarray) -> np.ndarray:
-    """Length of the longest run of True in each row, int (N,)."""
-    longest_N = np.zeros(len(mask_NT), dtype=np.int64)
-    row, start, stop = runs_of_true(mask_NT)
-    np.maximum.at(longest_N, row, stop - start)
-    return longest_N
+@compiled
+def power(x_NT: np.ndarray) -> np.ndarray:
+    """Variance of each window, float (N,)."""
+    power_N = np.zeros(len(x_NT))
+    for row in range(len(x_NT)):
+        power_N[row] = variance(x_NT[row])
+    return power_N
 
 
-def runs_of_true(mask_NT: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Row, first and one-past-last sample of every run of True."""
-    padded = np.zeros((len(mask_NT), mask_NT.shape[1] + 2), dtype=np.int8)
-    padded[:, 1:-1] = mask_NT
-    edge = np.flatnonzero(np.diff(padded.ravel()))
-    row, start = np.divmod(edge[0::2], padded.shape[1])
-    return row, start, edge[1::2] - row * padded.shape[1]
+@compiled
+def clipped_rows(
+    codes_NT: np.ndarray, lowest: int, highest: int, plateau: int, n_seconds: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """`clipped` with lengths in samples."""
+    n, n_samples = codes_NT.shape
+    share_N, spread_N = np.zeros(n), np.zeros(n)
+    is_clipped_T = np.zeros(n_samples, np.bool_)
+    for row in range(n):
+        codes_T = codes_NT[row]
+        greatest, least = MISSING, np.int64(2**31)
+        total = 0
+        for t in range(n_samples):
+            code = np.int64(codes_T[t])
+            greatest = max(greatest, code)
+            least = min(least, code if code != MISSING else np.int64(2**31))
+            is_clipped_T[t] = (code <= lowest or code >= highest) and code != MISSING
+            total += is_clipped_T[t]
+        if greatest != MISSING:
+            jump = 3 * _step(codes_T)
+            total += _mark_plateaus(codes_T, greatest, plateau, jump, is_clipped_T)
+            total += _mark_plateaus(codes_T, least, plateau, jump, is_clipped_T)
+        share_N[row] = total / n_samples
+        length = n_samples // n_seconds
+        seconds = 0
+        for s in range(n_seconds if total else 0):
+            seconds += is_clipped_T[s * length : (s + 1) * length].any()
+        spread_N[row] = seconds / n_seconds
+    return share_N, spread_N
 
 
-def _add_plateaus(
-    clipped_NT: np.ndarray, codes_NT: np.ndarray, extreme_NT: np.ndarray, jump_N: np.ndarray, fs_hz: float
-) -> None:
-    """Mark the plateaus among the samples at an extreme code."""
-    row, start, stop = runs_of_true(extreme_NT)
-    long = stop - start >= max(4, round(PLATEAU_S * fs_hz))
-    row, start, stop = row[long], start[long], stop[long]
-    last = codes_NT.shape[1] - 1
-    here = codes_NT[row, start].astype(np.int64)
-    beside = np.stack([codes_NT[row, np.maximum(start - 1, 0)], codes_NT[row, np.minimum(stop, last)]]).astype(np.int64)
-    jumps = np.where(beside == MISSING, 0, np.abs(beside - here)).max(axis=0, initial=0) >= jump_N[row]
-    for r, first, end in zip(row[jumps], start[jumps], stop[jumps], strict=True):
-        clipped_NT[r, first:end] = True
+@compiled
+def _mark_plateaus(codes_T: np.ndarray, extreme: int, plateau: int, jump: int, is_clipped_T: np.ndarray) -> int:
+    """Mark the runs of an extreme code that are long enough and stand apart; how many samples that adds."""
+    n = len(codes_T)
+    added, start = 0, -1
+    for t in range(n + 1):
+        if t < n and codes_T[t] == extreme:
+            if start < 0:
+                start = t
+            continue
+        if start >= 0 and t - start >= plateau:
+            before = start > 0 and codes_T[start - 1] != MISSING and abs(codes_T[start - 1] - extreme) >= jump
+            after = t < n and codes_T[t] != MISSING and abs(codes_T[t] - extreme) >= jump
+            if before or after:
+                for k in range(start, t):
+                    added += not is_clipped_T[k]
+                    is_clipped_T[k] = True
+        start = -1
+    return added
+
+
+@compiled
+def _step(codes_T: np.ndarray) -> int:
+    none = np.int64(2**40)
+    least = none
+    for t in range(1, len(codes_T)):
+        before, here = np.int64(codes_T[t - 1]), np.int64(codes_T[t])
+        step = abs(here - before)
+        if step != 0 and here != MISSING and before != MISSING:
+            least = min(least, step)
+    return 1 if least == none else least
+
+
+@compiled
+def _fast_power(x_NT: np.ndarray, length: int) -> np.ndarray:
+    """Median over blocks of the mean square of the second difference."""
+    n, n_samples = x_NT.shape
+    n_blocks = (n_samples - 2) // length
+    power_N, blocks = np.zeros(n), np.empty(n_blocks)
+    square_T = np.empty(n_samples - 2)
+    for row in range(n):
+        for t in range(n_samples - 2):
+            fast = 2 * np.float64(x_NT[row, t + 1]) - x_NT[row, t] - x_NT[row, t + 2]
+            square_T[t] = fast * fast
+        for b in range(n_blocks):
+            even, odd = 0.0, 0.0
+            for t in range(b * length, (b + 1) * length - 1, 2):
+                even += square_T[t]
+                odd += square_T[t + 1]
+            if length % 2:
+                even += square_T[(b + 1) * length - 1]
+            blocks[b] = (even + odd) / length
+        power_N[row] = median_of(blocks, n_blocks)
+    return power_N
+
+
+@compiled
+def _slow_deviation(x_NT: np.ndarray, size: int) -> np.ndarray:
+    """Standard deviation of a window's moving average."""
+    deviation_N = np.zeros(len(x_NT))
+    slow_T = np.empty(x_NT.shape[1], np.float32)
+    for row in range(len(x_NT)):
+        moving_average(x_NT[row], size, slow_T)
+        deviation_N[row] = np.sqrt(variance(slow_T))
+    return deviation_N
+
+
+@compiled
+def _typical_height(x_NT: np.ndarray, n_pieces: int) -> np.ndarray:
+    height_N, heights = np.zeros(len(x_NT)), np.zeros(n_pieces)
+    length = x_NT.shape[1] // n_pieces
+    for row in range(len(x_NT)):
+        for piece in range(n_pieces):
+            greatest = np.float32(0)
+            for t in range(piece * length, (piece + 1) * length):
+                greatest = max(greatest, abs(x_NT[row, t]))
+            heights[piece] = greatest
+        height_N[row] = median_of(heights, n_pieces)
+    return height_N
 
 
 @lru_cache(maxsize=64)

@@ -4,10 +4,10 @@ Shapes: N windows, T samples, B beats (padded).
 """
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
 
-from ecgppg.waveform.beats import Beats, row_medians
-from ecgppg.waveform.quality_checks import longest_true
+from ecgppg.waveform.beats import Beats
+from ecgppg.waveform.compiled import compiled
+from ecgppg.waveform.moving import median_of, moving_average
 
 FLAT_SHARE = 0.1
 """A signal is flat where its size stays within this share of the window's greatest, or within the noise floor."""
@@ -27,9 +27,7 @@ def longest_flat_s(x_NT: np.ndarray, fs_hz: float, floor_N: np.ndarray) -> np.nd
     floor_N : np.ndarray
         Noise (rms) up to this is the recorder's own, in the unit of `x_NT`.
     """
-    size_NT = uniform_filter1d(np.abs(x_NT), round(SIZE_S * fs_hz), axis=1)
-    limit_N = np.maximum(FLAT_SHARE * size_NT.max(axis=1), floor_N)
-    return longest_true(size_NT <= limit_N[:, None]) / fs_hz
+    return _longest_flat(x_NT, round(SIZE_S * fs_hz), np.asarray(floor_N, np.float64)) / fs_hz
 
 
 def template_correlation(x_NT: np.ndarray, beats: Beats, fs_hz: float, before_s: float, after_s: float) -> np.ndarray:
@@ -46,19 +44,65 @@ def template_correlation(x_NT: np.ndarray, beats: Beats, fs_hz: float, before_s:
     before_s, after_s : float
         What of a beat is compared, s; beats cut by the window's ends are left out.
     """
-    offsets = np.arange(-round(before_s * fs_hz), round(after_s * fs_hz) + 1)
-    position_NB = beats.position_NB
-    whole_NB = (position_NB + offsets[0] >= 0) & (position_NB + offsets[-1] < x_NT.shape[1]) & (position_NB >= 0)
-    row, column = np.nonzero(whole_NB)
-    beat = x_NT[row[:, None], position_NB[row, column][:, None] + offsets]
-    beat -= beat.mean(axis=1, keepdims=True)
-    beat /= np.maximum(np.sqrt((beat**2).sum(axis=1, keepdims=True)), 1e-12)
-    count_N = whole_NB.sum(axis=1)
-    with_beats_N = np.flatnonzero(count_N)
-    mean = np.zeros((len(x_NT), offsets.size), dtype=np.float32)
-    if row.size:
-        mean[with_beats_N] = np.add.reduceat(beat, np.searchsorted(row, with_beats_N), axis=0)
-    mean /= np.maximum(np.sqrt((mean**2).sum(axis=1, keepdims=True)), 1e-12)
-    correlation_NB = np.zeros(position_NB.shape)
-    correlation_NB[row, column] = (beat * mean[row]).sum(axis=1)
-    return np.where(count_N >= 3, row_medians(correlation_NB, whole_NB), np.nan)
+    return _template_correlation(x_NT, beats.position_NB, round(before_s * fs_hz), round(after_s * fs_hz))
+
+
+@compiled
+def _longest_flat(x_NT: np.ndarray, size: int, floor_N: np.ndarray) -> np.ndarray:
+    """Longest stretch in samples."""
+    longest_N = np.zeros(len(x_NT))
+    size_T = np.empty(x_NT.shape[1], np.float32)
+    for row in range(len(x_NT)):
+        moving_average(np.abs(x_NT[row]), size, size_T)
+        limit = np.float32(max(FLAT_SHARE * size_T.max(), floor_N[row]))
+        longest = length = 0
+        for t in range(len(size_T)):
+            length = length + 1 if size_T[t] <= limit else 0
+            longest = max(longest, length)
+        longest_N[row] = longest
+    return longest_N
+
+
+@compiled
+def _template_correlation(x_NT: np.ndarray, position_NB: np.ndarray, before: int, after: int) -> np.ndarray:
+    """The same with lengths in samples."""
+    n, n_samples = x_NT.shape
+    most, width = position_NB.shape[1], before + after + 1
+    correlation_N = np.full(n, np.nan)
+    beat_BW, mean_W, correlation_B = np.empty((most, width)), np.empty(width), np.empty(most)
+    for row in range(n):
+        n_beats = 0
+        mean_W[:] = 0.0
+        for position in position_NB[row]:
+            if position < 0:
+                break
+            if position - before < 0 or position + after >= n_samples:
+                continue
+            beat_W = beat_BW[n_beats]
+            beat_W[:] = x_NT[row, position - before : position + after + 1]
+            _standardise(beat_W, True)
+            for w in range(width):
+                mean_W[w] += beat_W[w]
+            n_beats += 1
+        if n_beats < 3:
+            continue
+        _standardise(mean_W, False)
+        for b in range(n_beats):
+            correlation_B[b] = 0.0
+            for w in range(width):
+                correlation_B[b] += beat_BW[b, w] * mean_W[w]
+        correlation_N[row] = median_of(correlation_B, n_beats)
+    return correlation_N
+
+
+@compiled
+def _standardise(beat_W: np.ndarray, centred: bool) -> None:
+    """To length 1, its mean taken out first where asked for."""
+    mean = beat_W.mean() if centred else 0.0
+    total = 0.0
+    for w in range(len(beat_W)):
+        beat_W[w] -= mean
+        total += beat_W[w] ** 2
+    scale = 1.0 / max(np.sqrt(total), 1e-12)
+    for w in range(len(beat_W)):
+        beat_W[w] *= scale

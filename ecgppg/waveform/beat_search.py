@@ -1,0 +1,168 @@
+"""The search for beats in one window after another, in samples; `beats` says what is searched for and why.
+
+Shapes: N windows, T samples, B beats.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ecgppg.waveform.compiled import compiled
+from ecgppg.waveform.moving import median_of, moving_average, moving_maximum
+
+
+class Search(NamedTuple):
+    """How a window is searched; lengths in samples, heights as shares."""
+
+    rising: bool
+    """only slopes upward count"""
+    slope_size: int
+    slope_size_again: int
+    sharp_size: int
+    """0: sharpness is not asked for"""
+    apart: int
+    share: float
+    n_blocks: int
+    """pieces of which the maxima make the level"""
+    around: int
+    lowest_level: float
+    least_of_maximum: float
+    after: float
+    after_share: float
+    refine_from: int
+    refine_to: int
+    may_invert: bool
+    inverted: float
+
+
+@compiled
+def search_beats(x_NT: np.ndarray, how: Search, position_NB: np.ndarray) -> None:
+    """Find the beats of every window.
+
+    Parameters
+    ----------
+    x_NT : np.ndarray
+        float32 (N, T); NaN is missing.
+    how : Search
+    position_NB : np.ndarray
+        int32 (N, T // 2 + 1), all -1; filled from the left with the beats of each window.
+    """
+    n_samples = x_NT.shape[1]
+    slope_T = np.empty(n_samples, np.float32)
+    sharp_T = np.empty(n_samples, np.float32)
+    level_T = np.empty(n_samples, np.float32)
+    filled_T = np.empty(n_samples, np.float32)
+    for row in range(len(x_NT)):
+        x_T, position_B = x_NT[row], position_NB[row]
+        for t in range(n_samples):
+            filled_T[t] = x_T[t] if x_T[t] == x_T[t] else np.float32(0)
+        _envelope(x_T, how, slope_T)
+        n = _summits(slope_T, how, level_T, position_B)
+        if how.sharp_size:
+            moving_average(filled_T, how.sharp_size, sharp_T)
+            for t in range(n_samples):
+                sharp_T[t] = x_T[t] - sharp_T[t]
+            _envelope(sharp_T, how, sharp_T)
+            n = _without_after_waves(position_B, n, slope_T, sharp_T, how)
+        else:
+            n = _without_after_waves(position_B, n, slope_T, slope_T, how)
+        n = _peaks(position_B, n, filled_T, how)
+        position_B[n:] = -1
+
+
+@compiled
+def _envelope(x_T: np.ndarray, how: Search, slope_T: np.ndarray) -> None:
+    """Averaged slope; beside a missing sample it is 0. `slope_T` may be `x_T`."""
+    n = len(x_T)
+    raw_T = np.zeros(n, np.float32)
+    for t in range(1, n - 1):
+        rise = x_T[t + 1] - x_T[t - 1]
+        if how.rising:
+            raw_T[t] = rise if rise > 0 else np.float32(0)
+        else:
+            size = abs(rise)
+            raw_T[t] = size if size > 0 else np.float32(0)
+    moving_average(raw_T, how.slope_size, raw_T)
+    moving_average(raw_T, how.slope_size_again, slope_T)
+
+
+@compiled
+def _summits(slope_T: np.ndarray, how: Search, level_T: np.ndarray, position_B: np.ndarray) -> int:
+    """Samples at which the envelope is the greatest around and high enough; how many there are."""
+    n_samples = len(slope_T)
+    length = n_samples // how.n_blocks
+    maxima = np.zeros(how.n_blocks, np.float32)
+    for b in range(how.n_blocks):
+        for t in range(b * length, (b + 1) * length):
+            maxima[b] = max(maxima[b], slope_T[t])
+    typical = np.float32(median_of(maxima, how.n_blocks))
+    typical = max(typical, np.float32(how.least_of_maximum) * maxima[how.n_blocks - 1])  # the median put them in order
+    lowest = np.float32(how.lowest_level) * typical
+    moving_maximum(slope_T, (how.around - 1) // 2, level_T)
+    moving_average(level_T, how.around, level_T)
+    highest_T = np.empty(n_samples, np.float32)
+    moving_maximum(slope_T, how.apart, highest_T)
+    share = np.float32(how.share)
+    n = 0
+    before = False
+    for t in range(n_samples):
+        here = slope_T[t] == highest_T[t] and slope_T[t] > 0
+        if here and not before:  # of a flat top the first sample
+            level = min(max(level_T[t], lowest), typical)
+            if slope_T[t] > share * level:
+                position_B[n] = t
+                n += 1
+        before = here
+    return n
+
+
+@compiled
+def _without_after_waves(position_B: np.ndarray, n: int, slope_T: np.ndarray, sharp_T: np.ndarray, how: Search) -> int:
+    """Take out summits that follow a beat at once and are much lower than it in either envelope."""
+    share = np.float32(how.after_share)
+    kept = 0
+    for b in range(n):
+        here = position_B[b]
+        if kept:
+            last = position_B[kept - 1]
+            lower = slope_T[here] < share * slope_T[last] or sharp_T[here] < share * sharp_T[last]
+            if lower and here - last < how.after:
+                continue
+        position_B[kept] = here
+        kept += 1
+    return kept
+
+
+@compiled
+def _peaks(position_B: np.ndarray, n: int, x_T: np.ndarray, how: Search) -> int:
+    """Move every beat from the steepest place to the largest deflection beside it; two may share one top."""
+    sign = _direction(position_B, n, x_T, how) if how.may_invert else np.float32(1)
+    last_sample = len(x_T) - 1
+    kept, before = 0, -1
+    for b in range(n):
+        best, place = np.float32(-np.inf), 0
+        for t in range(position_B[b] + how.refine_from, position_B[b] + how.refine_to + 1):
+            value = sign * x_T[t] if 0 <= t <= last_sample else np.float32(0)
+            if value > best:
+                best, place = value, t
+        place = min(max(place, 0), last_sample)
+        if place > before:
+            position_B[kept] = place
+            kept += 1
+        before = place
+    return kept
+
+
+@compiled
+def _direction(position_B: np.ndarray, n: int, x_T: np.ndarray, how: Search) -> float:
+    """1 where the window's R peaks point up, -1 where they point down."""
+    up_B, down_B = np.zeros(n, np.float32), np.zeros(n, np.float32)
+    for b in range(n):
+        first = max(position_B[b] + how.refine_from, 0)
+        last = min(position_B[b] + how.refine_to, len(x_T) - 1)
+        for t in range(first, last + 1):
+            up_B[b] = max(up_B[b], x_T[t])
+            down_B[b] = max(down_B[b], -x_T[t])
+    if n and median_of(down_B, n) > how.inverted * median_of(up_B, n):
+        return np.float32(-1)
+    return np.float32(1)
