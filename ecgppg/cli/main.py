@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 
-from ecgppg.cli import consume, production
+from ecgppg.cli import consume, export_meds, production
 
 COMMANDS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
     "demo": ("the synthetic cohort through every stage", lambda rest: production.main(["--demo", *rest])),
@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
     "stroke": ("stroke report", lambda rest: consume.main(consume.STROKE, rest)),
     "embed": ("export the embeddings of a trained encoder", lambda rest: production.main(["--embed-only", *rest])),
     "report": ("the whole run on one page", lambda rest: production.main(["--report", *rest])),
+    "export-meds": ("events, labels and splits in the MEDS standard", export_meds.main),
     "check": ("verify every artefact", lambda rest: production.main(["--check", *rest])),
 }
 
@@ -37,5 +38,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _usage() -> str:
-    lines = [f"  {name:<10}{meaning}" for name, (meaning, _) in COMMANDS.items()]
+    lines = [f"  {name:<12}{meaning}" for name, (meaning, _) in COMMANDS.items()]
     return "\n".join(["usage: ecgppg COMMAND [options]    (ecgppg COMMAND --help says more)", "", *lines])

@@ -107,6 +107,7 @@ class OutputLayout:
         self.patterns = root / "discovery" / "discovered_patterns.json"
         self.validation = root / "validation"
         self.stroke = root / "stroke"
+        self.meds = root / "meds"
         self.report = root / "report.html"
 
     def checkpoint(self, epoch: int) -> Path:
