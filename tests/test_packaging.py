@@ -26,7 +26,8 @@ def project() -> dict:
 
 def test_the_lock_satisfies_every_range() -> None:
     pins = locked()
-    requirements = project()["dependencies"] + project()["optional-dependencies"]["dev"]
+    extras = project()["optional-dependencies"]
+    requirements = project()["dependencies"] + [line for lines in extras.values() for line in lines]
     for requirement in map(Requirement, requirements):
         version = pins.get(canonicalize_name(requirement.name))
         assert version is not None, f"{requirement.name} is not locked"

@@ -12,6 +12,9 @@ SETTING_FLAGS = {
     "patients_file": "patients_file",
     "max_patients": "max_patients",
     "num_workers": "num_workers",
+    "backend": "backend",
+    "dask_address": "dask_address",
+    "ray_address": "ray_address",
     "num_epochs": "num_epochs",
     "device": "device",
     "include_train": "include_train",
@@ -82,8 +85,28 @@ def add_input_options(parser: argparse.ArgumentParser) -> None:
 def add_machine_options(parser: argparse.ArgumentParser) -> None:
     """How to run; never changes a result."""
     group = parser.add_argument_group("machine")
-    group.add_argument("--num-workers", type=int, metavar="N", help="worker processes; 0: none")
+    group.add_argument("--num-workers", type=int, metavar="N", help="worker processes on this machine; 0: none")
     group.add_argument("--device", help="auto, cpu, cuda or cuda:N")
+
+
+def add_engine_options(parser: argparse.ArgumentParser) -> None:
+    """What runs the jobs of the build; never changes a result."""
+    group = parser.add_argument_group("build on a cluster (docs/scaling.md)")
+    group.add_argument("--backend", choices=["local", "dask", "ray"], help="what runs the build's jobs; default: local")
+    group.add_argument(
+        "--dask-address", type=named, metavar="tcp://HOST:PORT", help="running Dask scheduler; left out: workers here"
+    )
+    group.add_argument(
+        "--ray-address", type=named, metavar="HOST:PORT", help="running Ray head, or auto; left out: workers here"
+    )
+
+
+def misplaced_address(args: argparse.Namespace, backend: str) -> str | None:
+    """One line where an address is given to an engine that is not chosen; None where all is well."""
+    for engine in ("dask", "ray"):
+        if getattr(args, f"{engine}_address", None) and backend != engine:
+            return f"--{engine}-address: goes with --backend {engine}, not with {backend}"
+    return None
 
 
 def given_settings(args: argparse.Namespace) -> dict[str, Any]:

@@ -5,7 +5,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ecgppg.cli.options import add_input_options, add_machine_options, add_output_options, make_parser
+from ecgppg.cli.options import (
+    add_engine_options,
+    add_input_options,
+    add_machine_options,
+    add_output_options,
+    make_parser,
+    misplaced_address,
+)
 
 EXAMPLES = """\
   production_pipeline.py --demo --output-dir demo_output
@@ -13,6 +20,7 @@ EXAMPLES = """\
   production_pipeline.py --train-only --output-dir OUT
   production_pipeline.py --output-dir OUT                     every stage that is not done yet
   production_pipeline.py --build-dataset --source wfdb --waveforms bidmc --output-dir OUT
+  production_pipeline.py --build-dataset --backend dask --dask-address tcp://node01:8786 --output-dir OUT
   production_pipeline.py --dry-run --waveforms DIR --output-dir OUT
   production_pipeline.py --check --output-dir OUT"""
 
@@ -36,6 +44,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add_input_options(parser)
     add_output_options(parser)
     add_machine_options(parser)
+    add_engine_options(parser)
     args = parser.parse_args(argv)
     if args.deep and not args.check:
         parser.error("--deep goes with --check")
@@ -56,11 +65,15 @@ def run(args: argparse.Namespace) -> int:
     """Do what the options ask for."""
     from ecgppg import pipeline
     from ecgppg.cli.workspace import open_workspace
+    from ecgppg.config.errors import ConfigError
 
     if args.demo:
         work = open_workspace(args, preset=pipeline.demo_preset())
         return pipeline.demo(work.settings, work.layout, fresh=args.fresh, verbose=args.verbose)
     work = open_workspace(args)
+    misplaced = misplaced_address(args, work.settings.backend)
+    if misplaced:
+        raise ConfigError(misplaced)
     if args.check:
         return pipeline.check(work.layout, deep=args.deep)
     if args.dry_run:
