@@ -1,13 +1,24 @@
 """The dataset card: what is in the file, where everything that is not went, and what may be done with it."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ecgppg.config.schema import LINK_GRADES, READ_REASONS, SCHEMA_VERSION, WINDOW_REASONS, OutputLayout
+from ecgppg.config.schema import (
+    LINK_GRADES,
+    READ_REASONS,
+    SCHEMA_VERSION,
+    WINDOW_REASONS,
+    OutputLayout,
+    completion_path,
+)
 from ecgppg.config.settings import Settings
-from ecgppg.core.files import read_completion, write_json, write_text
+from ecgppg.core.files import atomic_path, read_completion, write_completion, write_json, write_text
+from ecgppg.core.side_files import side_files
 from ecgppg.stages.agreement import agreement
 from ecgppg.stages.parts import FILTER_NOTE
+from ecgppg.stages.record_flow import FlowStep, flow_lines, record_flow, unlinked_but_kept
+from ecgppg.stages.record_flow_figure import record_flow_png
 
 STEPS = (
     ("patients_found", "patients found", 0),
@@ -15,7 +26,7 @@ STEPS = (
     ("patients_under_age", "left out: under age at first admission", 1),
     ("patients_beyond_max_patients", "left out: beyond max_patients", 1),
     ("patients_built", "patients read", 0),
-    ("patients_quarantined", "lost: killed a worker three times", 1),
+    ("patients_quarantined", "lost: every record killed its worker", 1),
     ("patients_too_few_windows", "left out: fewer kept windows than the least number", 1),
     ("patients_kept", "**patients kept**", 0),
     ("records_found", "records found", 0),
@@ -49,6 +60,7 @@ def write_card(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     with open_dataset(layout.dataset) as dataset:
         attributes = dataset.attributes
     counts, labels = record["counts"], record["labels"]
+    flow = _flow(settings, layout) if labels["clinical_tables"] else None
     card = {
         "schema_version": SCHEMA_VERSION,
         "config_hash": record["config_hash"],
@@ -60,13 +72,33 @@ def write_card(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
         "counts": counts,
         "windows_dropped": _by_reason(counts, "window:", WINDOW_REASONS),
         "records_damaged": _by_reason(counts, "record:", READ_REASONS),
+        "records_quarantined": record.get("quarantined", {}),
         "records_linked": _by_reason(counts, "linked:", LINK_GRADES),
+        "record_flow": flow,
         "labels": labels | {"counts": _hide_small(labels.get("counts", []), settings.min_cell_patients)},
         "agreement": agreement(settings.clinical_dir),
     }
+    completion_path(layout.card_json).unlink(missing_ok=True)
     write_json(layout.card_json, card)
     write_text(layout.card_markdown, _markdown(card, layout.dataset))
+    beside = side_files(layout.root, [layout.card_markdown, layout.metadata_pickle, layout.record_flow])
+    write_completion(layout.card_json, {"content_hash": card["content_hash"]}, record["rows"], files=beside)
     return card
+
+
+def _flow(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
+    """The flow of records as numbers; draws its figure."""
+    import pandas as pd
+
+    linkage = pd.read_parquet(layout.linkage)
+    steps = record_flow(linkage, settings.required_channels)
+    with atomic_path(layout.record_flow) as temporary:
+        temporary.write_bytes(record_flow_png(steps))
+    return {
+        "steps": [asdict(step) for step in steps],
+        "kept_unlinked": unlinked_but_kept(linkage),
+        "figure": layout.record_flow.name,
+    }
 
 
 def _by_reason(counts: dict[str, int], prefix: str, reasons: tuple[str, ...]) -> dict[str, int]:
@@ -111,11 +143,18 @@ def _markdown(card: dict[str, Any], dataset: Path) -> str:
             lines.append(f"| {'&emsp;' * depth}{words} | {card['counts'].get(key, 0):,} |")
     lines += _table("Windows dropped, by reason", "reason", card["windows_dropped"])
     lines += _table("Records and segments damaged, by reason", "reason", card["records_damaged"])
+    if card["records_quarantined"]:
+        lines += ["", "## Records left out by name: reading them killed the process", ""]
+        lines += [f"- `{record}`: {why}" for record, why in sorted(card["records_quarantined"].items())]
     if card["labels"]["clinical_tables"]:
+        flow = card["record_flow"]
+        lines += flow_lines([FlowStep(**step) for step in flow["steps"]], flow["kept_unlinked"], flow["figure"])
         lines += _table("Records linked to an admission, by grade", "grade", card["records_linked"])
         lines += _label_table(card["labels"]["counts"])
-        history = card["labels"]["history"]
+        history, source = card["labels"]["history"], card["labels"]["definitions"]
         lines += [
+            "",
+            f"Definitions: `{source['file']}`, version {source['version']} ({source['source']}).",
             "",
             f"In the tables {history['n_patients_readmitted']:,} of {history['n_patients']:,} patients have more than "
             "one admission: `_before`, `_after` and prediction are unknown for the others.",
@@ -143,6 +182,8 @@ def _label_table(rows: list[dict[str, Any]]) -> list[str]:
     lines = [
         "",
         "## Label definitions in the clinical tables",
+        "",
+        "Codes in any position, and in the first (primary). What each must not be used for: docs/labels.md.",
         "",
         f"| {' | '.join(names)} |",
         "|---" * len(names) + "|",

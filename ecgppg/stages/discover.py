@@ -10,6 +10,7 @@ from ecgppg.config.errors import InputError
 from ecgppg.config.schema import SCHEMA_VERSION, UNKNOWN_ID, OutputLayout, completion_path
 from ecgppg.config.settings import Settings
 from ecgppg.core.files import atomic_path, read_completion, read_json, sha256_file, write_completion, write_json
+from ecgppg.core.side_files import side_files
 from ecgppg.stages.agreement import agreement
 from ecgppg.store.embeddings import read_embeddings
 
@@ -86,7 +87,8 @@ def run(
     _write_tables(layout, selection, patterns, metadata)
     write_json(layout.patterns, described)
     _draw(layout, settings, described, selection, patterns, metadata, strips)
-    write_completion(layout.patterns, content, len(described["clusters"]))
+    drawn = side_files(layout.discovery, _made(layout))
+    write_completion(layout.patterns, content, len(described["clusters"]), files=drawn)
     _log.info("discovery: %s", described["outcome"])
     return {**_summary(described), "done_before": False}
 
@@ -115,9 +117,14 @@ def _metadata_of(selection: "Selection", path: Path) -> "pd.DataFrame | None":
 def _remove_old(layout: OutputLayout) -> None:
     """Files of an earlier run: a cluster that is no longer there must not keep its strips."""
     completion_path(layout.patterns).unlink(missing_ok=True)
-    for pattern in ("cluster_*_segments.csv", "strips_cluster_*.png", "map.png", "overview.png", "explorer.html"):
-        for old in layout.discovery.glob(pattern):
-            old.unlink()
+    for old in _made(layout):
+        old.unlink()
+
+
+def _made(layout: OutputLayout) -> list[Path]:
+    """Files that this stage writes beside the patterns."""
+    patterns = ("cluster_*_segments.csv", "strips_cluster_*.png", "map.png", "overview.png", "explorer.html")
+    return [path for pattern in (*patterns, WINDOWS_FILE) for path in layout.discovery.glob(pattern)]
 
 
 def _patterns_json(

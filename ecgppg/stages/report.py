@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ecgppg.config.errors import InputError
-from ecgppg.config.schema import SPLITS, OutputLayout
+from ecgppg.config.schema import SPLITS, OutputLayout, completion_path
 from ecgppg.config.settings import Settings
-from ecgppg.core.files import read_json, write_text
+from ecgppg.core.files import read_json, write_completion, write_text
 from ecgppg.training.monitor import read_metrics
 
 log = logging.getLogger("ecgppg")
@@ -47,6 +47,7 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
         _section(lambda: _stroke(layout), layout.stroke),
     ]
     body = "".join(f"<section>{section}</section>" for section in sections)
+    completion_path(layout.report).unlink(missing_ok=True)
     title = f"ecgppg run: {html.escape(layout.root.name)}"
     write_text(
         layout.report,
@@ -54,6 +55,7 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>'
         f"<body><h1>{title}</h1>{body}</body></html>\n",
     )
+    write_completion(layout.report, {}, len(sections))
     log.info("report: %s", layout.report)
     return {"n_sections": len(sections)}
 

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from ecgppg.config.errors import InputError
-from ecgppg.config.schema import OutputLayout
+from ecgppg.config.schema import OutputLayout, completion_path
 from ecgppg.config.settings import Settings
 from ecgppg.core.files import atomic_path, read_json, sha256_file, write_completion, write_json, write_text
+from ecgppg.core.side_files import side_files
 from ecgppg.risk.analysis import Analysis, analyse
 from ecgppg.risk.cohort import TASKS, build_cohort, read_features
 from ecgppg.risk.embedded import AdmissionEmbeddings, mean_embeddings
@@ -20,6 +21,7 @@ from ecgppg.risk.planted import recovered_odds_ratio
 from ecgppg.risk.report import report_blocks, report_json, title_of
 from ecgppg.synthetic.feature_table import PlantedTruth, simulate
 
+MADE_BESIDE = ("stroke_report.md", "stroke_report.html", "models.json", "simulated_features.csv", "*.png")
 log = logging.getLogger("ecgppg")
 
 
@@ -83,6 +85,7 @@ def run(
         for line in a.warnings:
             log.warning("%s: %s", a.name, line)
 
+    completion_path(folder / "stroke_report.json").unlink(missing_ok=True)
     figures = draw_figures(analyses, folder, simulated, settings.min_cell_patients)
     blocks = report_blocks(analyses, settings, figures, notes, simulated, recovered)
     report = report_json(analyses, settings, notes, simulated, recovered)
@@ -91,7 +94,8 @@ def run(
     write_json(folder / "models.json", _fitted(analyses))
     write_json(folder / "stroke_report.json", report)
     content = settings.content("run", "stroke") | {"features_sha256": sha256_file(features_path)}
-    write_completion(folder / "stroke_report.json", content, rows=len(analyses))
+    beside = side_files(folder, (path for pattern in MADE_BESIDE for path in folder.glob(pattern)))
+    write_completion(folder / "stroke_report.json", content, rows=len(analyses), files=beside)
     return report
 
 

@@ -5,14 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from ecgppg.config.schema import OutputLayout
+from ecgppg.config.schema import OutputLayout, completion_path
 from ecgppg.config.settings import Settings
 from ecgppg.core.files import read_completion, write_completion
+from ecgppg.core.side_files import fingerprint, side_files
 from ecgppg.data.dataset import SplitWindows, select_windows
 from ecgppg.stages.split import read_splits
 from ecgppg.store.reader import open_dataset
 from ecgppg.training.checkpoint import TrainingPaths, refuse_changes
-from ecgppg.training.export import WEIGHTS, write_encoder
+from ecgppg.training.export import CARD, DESCRIPTION, WEIGHTS, write_encoder
 from ecgppg.training.loop import Trainer, identity_of
 from ecgppg.training.step import encoder_config
 
@@ -53,8 +54,12 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
         "train_windows": len(train),
         "val_windows": len(val),
     }
+    completion_path(weights_path).unlink(missing_ok=True)
     write_encoder(layout.encoder, trainer.encoder_weights(), _description(settings, train, val, summary))
-    write_completion(weights_path, identity, len(train), summary=summary)
+    beside = side_files(layout.encoder, [layout.encoder / DESCRIPTION, layout.encoder / CARD])
+    write_completion(
+        weights_path, identity, len(train), summary=summary, files=beside, metrics=fingerprint(layout.metrics)
+    )
     return {**summary, "done_before": False}
 
 

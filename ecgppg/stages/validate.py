@@ -8,6 +8,7 @@ from ecgppg.config.errors import InputError
 from ecgppg.config.schema import OutputLayout, completion_path
 from ecgppg.config.settings import Settings
 from ecgppg.core.files import read_completion, read_json, sha256_file, write_completion, write_json, write_text
+from ecgppg.core.side_files import side_files
 from ecgppg.stages.discover import WINDOWS_FILE
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def run(
     write_text(layout.validation / MARKDOWN_FILE, validation_markdown(described))
     if described["associations"]:
         draw_enrichment(layout.validation / FIGURE_FILE, described)
-    write_completion(artefact, content, len(described["associations"]))
+    beside = side_files(layout.validation, [layout.validation / MARKDOWN_FILE, layout.validation / FIGURE_FILE])
+    write_completion(artefact, content, len(described["associations"]), files=beside)
     _log.info("validation: %s", outcome)
     return {**_summary(described), "done_before": False}
 

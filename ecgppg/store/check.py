@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ecgppg.config.errors import EcgppgError, InputError, RunError
-from ecgppg.config.schema import FLAGS, LINK_GRADES, SEGMENT_COLUMNS, is_label
+from ecgppg.config.schema import CLINICAL_COLUMNS, FLAGS, LINK_GRADES, SEGMENT_COLUMNS, is_label
 from ecgppg.core.files import read_completion
 from ecgppg.store.content_hash import labels_hash
 from ecgppg.store.embeddings import read_embeddings
@@ -18,7 +18,8 @@ from ecgppg.store.metadata import read_metadata
 from ecgppg.store.reader import SEGMENTS_PER_BLOCK, SegmentDataset, open_dataset
 from ecgppg.store.segments import Categories, Values, dataset_order, plain
 
-MAY_BE_NAN = {"heart_rate_bpm", "rr_cv"}
+MAY_BE_NAN = {c.name for c in (*SEGMENT_COLUMNS, *CLINICAL_COLUMNS) if "NaN" in c.meaning}
+"""Columns whose meaning in the schema says when they are NaN."""
 
 
 def check_dataset(path: Path, deep: bool = False) -> list[str]:

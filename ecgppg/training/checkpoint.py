@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from ecgppg.config.errors import RefusedError
-from ecgppg.core.files import atomic_path, changed_keys
+from ecgppg.config.schema import completion_path
+from ecgppg.core.files import atomic_path, changed_keys, write_completion
 
 FORMAT = "ecgppg training checkpoint 1"
 _log = logging.getLogger("ecgppg.training")
@@ -83,7 +84,11 @@ class TrainingPaths:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint atomically."""
+    """Write a checkpoint atomically, and its completion record.
+
+    The old record goes first: a kill in between leaves a checkpoint without a record, which counts, and never one
+    whose record speaks of another.
+    """
     content = {
         "format": FORMAT,
         "identity": checkpoint.identity,
@@ -92,8 +97,10 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "optimizer": checkpoint.optimizer,
         "best": checkpoint.best,
     }
+    completion_path(path).unlink(missing_ok=True)
     with atomic_path(path) as temporary:
         torch.save(content, temporary)
+    write_completion(path, checkpoint.identity, checkpoint.state.step)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -92,12 +92,7 @@ def open_record(root: Path, record: str, channels: Sequence[str], required: Sequ
     DamagedRecord
         If the record's own header cannot be read; a damaged segment is one of `damages`.
     """
-    path = PurePosixPath(record)
-    # Folders may be links, as a tree spread over several disks has them; a name that climbs may not.
-    if path.is_absolute() or ".." in path.parts or "\0" in record:
-        raise DamagedRecord("path_outside_folder", root, f"record {record!r}")
-    folder = root / path.parent
-    header = read_header(folder, path.name)
+    header = header_of(root, record)
     damages: list[DamagedRecord] = []
     pieces: list[Piece] = []
     end = 0
@@ -107,6 +102,15 @@ def open_record(root: Path, record: str, channels: Sequence[str], required: Sequ
             pieces.extend(_pieces(segment, start, n, channels, required, damages))
     stretches = tuple(_stretches(record, pieces))
     return RecordPlan(record, header.fs_hz, end, header.start_time_us, stretches, tuple(damages))
+
+
+def header_of(root: Path, record: str) -> Header:
+    """The header of a record below `root`; raises as `read_header` does, and for a name that leaves the folder."""
+    path = PurePosixPath(record)
+    # Folders may be links, as a tree spread over several disks has them; a name that climbs may not.
+    if path.is_absolute() or ".." in path.parts or "\0" in record:
+        raise DamagedRecord("path_outside_folder", root, f"record {record!r}")
+    return read_header(root / path.parent, path.name)
 
 
 def _segments(header: Header, damages: list[DamagedRecord]) -> Iterator[tuple[Header | None, int, int]]:
