@@ -24,7 +24,7 @@ ARROW_TYPES = {
     "category": pa.dictionary(pa.int32(), pa.string()),
 }
 WORDS = {"id": "whole number", "int": "whole number", "time": "date or time", "text": "text", "category": "text"}
-BLOCK_BYTES = 2**23
+BLOCK_BYTES = 2**20
 MISSING_VALUES = ["", "NULL", "NaN", "nan", "NaT"]
 
 
