@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,8 @@ class Usage:
         From start to end, imports included; processor time of all its processes.
     read_bytes, written_bytes : int
         By system calls of all its processes: files, from the page cache too, and pipes.
+    disk_bytes : int
+        Read from a disk, since no cache held them.
     parent_peak_bytes : int
         Resident memory of the command's own process.
     worker_peak_bytes : tuple of int
@@ -40,6 +42,7 @@ class Usage:
     cpu_s: float
     read_bytes: int
     written_bytes: int
+    disk_bytes: int
     parent_peak_bytes: int
     worker_peak_bytes: tuple[int, ...]
     output: str
@@ -61,7 +64,8 @@ def run_measured(command: Sequence[str | Path]) -> Usage:
         # The ended process is left unreaped for a moment: its counters then hold those of all its dead children.
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         wall_s = time.perf_counter() - began_s
-        read_bytes, written_bytes = bytes_by_system_calls(process.pid)
+        counters = dict(line.split(": ") for line in Path(f"/proc/{process.pid}/io").read_text().splitlines())
+        read_bytes, written_bytes, disk_bytes = (int(counters[name]) for name in ("rchar", "wchar", "read_bytes"))
         process.wait()
         peaks.finish()
         out.seek(0)
@@ -71,13 +75,15 @@ def run_measured(command: Sequence[str | Path]) -> Usage:
         parent = peaks.bytes_of.pop(process.pid, 0)
         workers = tuple(sorted(filter(None, peaks.bytes_of.values()), reverse=True))
         cpu_s = _children_cpu_s() - cpu_before_s
-        return Usage(wall_s, cpu_s, read_bytes, written_bytes, parent, workers, out.read())
+        return Usage(wall_s, cpu_s, read_bytes, written_bytes, disk_bytes, parent, workers, out.read())
 
 
-def bytes_by_system_calls(pid: int | str) -> tuple[int, int]:
-    """Bytes that a process ("self": this one) and its reaped children have read and written by system calls."""
-    counters = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
-    return int(counters["rchar"]), int(counters["wchar"])
+def forget(paths: Iterable[Path]) -> None:
+    """Take files out of the page cache, so that whoever reads them next must fetch them from their disk."""
+    for path in paths:
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 class _PeakSampler(threading.Thread):

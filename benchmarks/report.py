@@ -4,7 +4,11 @@ from typing import Any
 
 from sides import SIDES
 
-RATES = {"judged_per_s": "judged windows", "kept_per_s": "kept segments"}
+RATES = {
+    "judged_per_s": "judged windows/s",
+    "kept_per_s": "kept segments/s",
+    "kept_per_cpu_s": "kept segments a second of processor time",
+}
 FLOORS = {"source": "the recorded codes", "stored": "the codes that are stored"}
 
 

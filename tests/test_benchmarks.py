@@ -122,6 +122,22 @@ def test_memory_and_bytes_of_a_worker_are_measured(tmp_path: Path) -> None:
     assert usage.wall_s > 0.4
 
 
+def test_what_a_disk_gave_is_told_from_what_a_cache_held(tmp_path: Path) -> None:
+    from measure import forget, run_measured
+
+    file = tmp_path / "file"
+    file.write_bytes(bytes(range(256)) * 40_000)
+    n_bytes = file.stat().st_size
+    reads = [sys.executable, "-c", "import sys; open(sys.argv[1], 'rb').read()", file]
+    forget([file])
+    from_disk, from_cache = run_measured(reads), run_measured(reads)
+    if from_disk.disk_bytes == 0:
+        pytest.skip("the temporary folder lies in memory: nothing comes from a disk")
+    assert from_disk.disk_bytes >= n_bytes
+    assert from_cache.disk_bytes < n_bytes / 2
+    assert from_cache.read_bytes >= n_bytes
+
+
 def test_a_command_that_fails_says_why(tmp_path: Path) -> None:
     from measure import run_measured
 
@@ -135,6 +151,6 @@ def test_a_hundred_hours_fit_into_the_memory_a_process_may_take(tmp_path: Path) 
     result = run("long_stays.py", *words)
     assert result.returncode == 0, result.stdout + result.stderr
     figures = json.loads((tmp_path / "figures.json").read_text())
-    assert figures["bytes_read"]["ours"] < 0.2 * figures["bytes_read"]["naive"]
+    assert figures["bytes_read"]["ours"] <= 0.2 * figures["bytes_read"]["naive"]
     (whole,) = figures["memory"]
     assert whole["kept"] > 10_000
