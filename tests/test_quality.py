@@ -29,7 +29,7 @@ def ecg_block(mv_NT: np.ndarray, calibrated: bool = True, faults=None) -> Channe
         faults(codes_NT)
     raw_NT = np.where(codes_NT == MISSING, np.nan, (codes_NT - BASELINE) / GAIN).astype(np.float32)
     filtered_NT = zero_phase(raw_NT, 0.5, 40.0, FS_HZ)
-    return ChannelBlock("ECG", codes_NT, FS_HZ, LIMITS, raw_NT, filtered_NT, calibrated)
+    return ChannelBlock("ECG", codes_NT, FS_HZ, LIMITS, raw_NT, filtered_NT, calibrated, 1 / GAIN)
 
 
 def ppg_block(x_NT: np.ndarray, faults=None) -> ChannelBlock:
@@ -38,7 +38,7 @@ def ppg_block(x_NT: np.ndarray, faults=None) -> ChannelBlock:
     if faults:
         faults(codes_NT)
     raw_NT = np.where(codes_NT == MISSING, np.nan, (codes_NT + 50) / 100).astype(np.float32)
-    return ChannelBlock("PPG", codes_NT, FS_HZ, LIMITS, raw_NT, zero_phase(raw_NT, 0.3, 8.0, FS_HZ), True)
+    return ChannelBlock("PPG", codes_NT, FS_HZ, LIMITS, raw_NT, zero_phase(raw_NT, 0.3, 8.0, FS_HZ), True, 0.01)
 
 
 def judged(*blocks: ChannelBlock, **settings) -> Quality:
@@ -102,7 +102,7 @@ def test_noise_of_the_pulse():
     noise = 2.0 * np.random.default_rng(1).standard_normal(T)
     raw = (np.round(100 * (0.3 * ppg_of(times_s) + noise)) / 100).astype(np.float32)[None]
     codes = np.round(raw * 100).astype(np.int32)
-    block = ChannelBlock("PPG", codes, FS_HZ, (-32767, 32767), raw, zero_phase(raw, 0.3, 8.0, FS_HZ), True)
+    block = ChannelBlock("PPG", codes, FS_HZ, (-32767, 32767), raw, zero_phase(raw, 0.3, 8.0, FS_HZ), True, 0.01)
     assert judged(ecg_block(ecg_of(times_s)), block).reason_N.tolist() == ["noise"]
 
 
@@ -111,11 +111,11 @@ def test_amplitude_only_in_calibrated_ecg():
     raw = (40 * sinus()[None]).astype(np.float32) + 0.01 * rng.standard_normal((1, T)).astype(np.float32)
     codes = np.round(raw * 200).astype(np.int32)
     parts = (codes, FS_HZ, (-32767, 32767), raw, zero_phase(raw, 0.5, 40.0, FS_HZ))
-    assert judged(ChannelBlock("ECG", *parts, True)).reason_N.tolist() == ["amplitude"]
-    unknown = judged(ChannelBlock("ECG", *parts, False))
+    assert judged(ChannelBlock("ECG", *parts, True, 0.005)).reason_N.tolist() == ["amplitude"]
+    unknown = judged(ChannelBlock("ECG", *parts, False, 0.005))
     assert unknown.keep_N.all()
     assert flagged(unknown, "uncalibrated_ecg") == [True]
-    assert judged(ecg_block(sinus()), ChannelBlock("PPG", *parts, True)).keep_N.all()
+    assert judged(ecg_block(sinus()), ChannelBlock("PPG", *parts, True, 0.005)).keep_N.all()
 
 
 def hearts() -> dict[str, np.ndarray]:

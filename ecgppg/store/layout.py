@@ -59,9 +59,8 @@ def new_file(path: Path, attributes: Mapping[str, Any], shape_CT: tuple[int, int
 
 
 def create_signals(file: h5py.File, n_rows: int, shape_CT: tuple[int, int]) -> h5py.Dataset:
-    """`/signals` and `/scale`, empty; the first is filled chunk by chunk."""
+    """`/signals`, empty, to be filled chunk by chunk."""
     c, t = shape_CT
-    file.create_dataset("scale", (n_rows, c), "<f4")
     return file.create_dataset(
         "signals", (n_rows, c, t), "<i2", chunks=(1, c, t), maxshape=(max(n_rows, 1), c, t),
         shuffle=True, compression="gzip", compression_opts=4,

@@ -11,9 +11,10 @@ import numpy as np
 from ecgppg.config.errors import RunError
 from ecgppg.config.schema import SEGMENT_COLUMNS
 from ecgppg.store.audit import first_line
+from ecgppg.store.chunk_places import ChunkPlaces
 from ecgppg.store.codec import decode_segment
 from ecgppg.store.content_hash import CONTENT_COLUMNS, ContentHash, labels_hash, segment_digests
-from ecgppg.store.layout import DIGEST_BYTES, blocks, create_signals, is_direct, new_file, read_column, write_column
+from ecgppg.store.layout import DIGEST_BYTES, blocks, create_signals, new_file, read_column, write_column
 from ecgppg.store.reader import open_file
 from ecgppg.store.segments import (
     KNOWN_COLUMNS,
@@ -49,6 +50,7 @@ class MergedRows:
     def __init__(self, sources: Sequence[Path], shape_CT: tuple[int, int] = (0, 0)) -> None:
         self.sources = list(sources)
         self._open: OrderedDict[int, h5py.File] = OrderedDict()
+        self._places: dict[int, ChunkPlaces] = {}
         self._audited: set[int] = set()
         self.shape_CT = self._common_shape(shape_CT)
         keys = {name: self._gather(name) for name in ("subject_id", "record", "start_sample", "segment_id")}
@@ -68,6 +70,8 @@ class MergedRows:
     def __exit__(self, *error: object) -> None:
         while self._open:
             self._open.popitem()[1].close()
+        while self._places:
+            self._places.popitem()[1].close()
 
     def file(self, index: int) -> h5py.File:
         """One source, open; the least recently used is closed when too many are."""
@@ -78,6 +82,14 @@ class MergedRows:
             self._audited.add(index)
         self._open.move_to_end(index)
         return self._open[index]
+
+    def places(self, index: int) -> ChunkPlaces:
+        """Where one source keeps its chunks."""
+        if index not in self._places:
+            if len(self._places) >= MAX_OPEN:
+                self._places.pop(next(iter(self._places))).close()
+            self._places[index] = ChunkPlaces(self.sources[index], self.file(index)["signals"])
+        return self._places[index]
 
     def column(self, name: str) -> Values:
         """One column of all sources, in merged order."""
@@ -189,6 +201,7 @@ def _copy_signals(merged: MergedRows, kept: np.ndarray, file: h5py.File, keep_di
     """Chunks, steps and digests of the kept rows, block by block; the content hash fed with the digests."""
     shape_CT = merged.shape_CT
     signals = create_signals(file, len(kept), shape_CT)
+    file.create_dataset("scale", (len(kept), shape_CT[0]), "<f4")
     digests_out = file.create_dataset("digests", (len(kept), DIGEST_BYTES), "u1") if keep_digests else None
     content = ContentHash()
     for rows in blocks(len(kept), ROWS_PER_BLOCK):
@@ -199,21 +212,16 @@ def _copy_signals(merged: MergedRows, kept: np.ndarray, file: h5py.File, keep_di
         for index in np.unique(sources).tolist():
             places = np.flatnonzero(sources == index)
             source = merged.file(index)
-            if not is_direct(source["signals"]):
-                raise RunError(
-                    f"merge: {merged.sources[index]} is not stored one segment a chunk, shuffled and gzipped"
-                )
             low, high = int(source_rows[places].min()), int(source_rows[places].max()) + 1
             wanted = source_rows[places] - low
             scale[places] = source["scale"][low:high][wanted]
-            if "digests" in source:
+            has_digests = "digests" in source
+            if has_digests:
                 digests[places] = source["digests"][low:high][wanted]
-            has_digests, signals_in = "digests" in source, source["signals"].id
-            for place in places.tolist():
-                row = int(source_rows[place])
+            chunks = merged.places(index).read(source_rows[places])
+            for place, row, chunk in zip(places.tolist(), source_rows[places].tolist(), chunks, strict=True):
                 try:
-                    mask, chunk = signals_in.read_direct_chunk((row, 0, 0))
-                    signals.id.write_direct_chunk((rows.start + place, 0, 0), chunk, filter_mask=mask)
+                    signals.id.write_direct_chunk((rows.start + place, 0, 0), chunk)
                     if not has_digests:
                         digests[place] = segment_digests(decode_segment(chunk, *shape_CT)[None])[0]
                 except (OSError, RuntimeError, ValueError) as error:

@@ -1,15 +1,144 @@
-"""Write segments: a part of one patient, or new clinical columns over signals that stay."""
+"""Write segments: a part of one patient as its windows come, or new clinical columns over signals that stay."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+import h5py
+import numpy as np
 
 from ecgppg.config.errors import RunError
-from ecgppg.store.codec import encode_segment
+from ecgppg.config.schema import SEGMENT_COLUMNS
+from ecgppg.store.codec import encode_segments
 from ecgppg.store.content_hash import CONTENT_COLUMNS, ContentHash, labels_hash, segment_digests
-from ecgppg.store.layout import create_signals, new_file, write_column
+from ecgppg.store.layout import DIGEST_BYTES, create_signals, new_file, write_column
 from ecgppg.store.reader import open_file
-from ecgppg.store.segments import SegmentTable, Values, as_column
+from ecgppg.store.segments import SegmentTable, Values, as_column, concatenate, dataset_order, empty_column
+
+
+@dataclass(frozen=True)
+class EncodedSegments:
+    """Segments ready to be written, a third as large as they were.
+
+    Attributes
+    ----------
+    chunks : list of bytes
+        As `codec.encode_segments` makes them.
+    scale_NC, digests : np.ndarray
+        Steps, float32, and SHA-256 of the codes, uint8 (N, 32).
+    columns : dict
+        Every column of the schema.
+    """
+
+    chunks: list[bytes]
+    scale_NC: np.ndarray
+    digests: np.ndarray
+    columns: Mapping[str, Values]
+
+    def __len__(self) -> int:
+        return len(self.scale_NC)
+
+    @classmethod
+    def of(cls, table: SegmentTable) -> Self:
+        """A table, encoded."""
+        return cls(
+            encode_segments(table.signals_NCT), table.scale_NC, segment_digests(table.signals_NCT), table.columns
+        )
+
+
+class SegmentWriter:
+    """A dataset file that grows, row after row in the order of every dataset.
+
+    Parameters
+    ----------
+    file : h5py.File
+        New, as `layout.new_file` gives it.
+    shape_CT : (int, int)
+        Channels and samples of a segment.
+    most_rows : int
+        More are never added.
+    """
+
+    def __init__(self, file: h5py.File, shape_CT: tuple[int, int], most_rows: int) -> None:
+        self._file, self._shape_CT = file, shape_CT
+        self._signals = create_signals(file, most_rows, shape_CT)
+        self._added: list[EncodedSegments] = []
+        self._n = 0
+
+    def __len__(self) -> int:
+        return self._n
+
+    def add(self, segments: EncodedSegments) -> None:
+        """Write the next rows; of them only what is small stays in memory."""
+        for row, chunk in enumerate(segments.chunks, start=self._n):
+            self._signals.id.write_direct_chunk((row, 0, 0), chunk)
+        self._n += len(segments)
+        self._added.append(EncodedSegments([], segments.scale_NC, segments.digests, segments.columns))
+
+    def drop_all(self) -> None:
+        """Keep none of the rows added so far."""
+        self._added, self._n = [], 0
+
+    def finish(self) -> None:
+        """Write steps, digests, columns and hashes, unless that is done.
+
+        Raises
+        ------
+        RunError
+            If the rows came in another order than that of a dataset.
+        """
+        if "segments" in self._file:
+            return
+        n_channels = self._shape_CT[0]
+        none = EncodedSegments(
+            [],
+            np.empty((0, n_channels), np.float32),
+            np.empty((0, DIGEST_BYTES), np.uint8),
+            {column.name: empty_column(column, n_channels) for column in SEGMENT_COLUMNS},
+        )
+        added = self._added or [none]
+        columns = {name: concatenate([s.columns[name] for s in added]) for name in added[0].columns}
+        if not np.array_equal(dataset_order(columns), np.arange(self._n)):
+            raise RunError("segments: rows were added in another order than that of a dataset")
+        self._signals.resize(self._n, axis=0)
+        self._file.create_dataset("scale", data=np.concatenate([s.scale_NC for s in added]))
+        digests = np.concatenate([s.digests for s in added])
+        self._file.create_dataset("digests", data=digests)
+        group = self._file.create_group("segments")
+        for name, values in columns.items():
+            write_column(group, name, as_column(name, values, self._n, n_channels))
+        content = ContentHash()
+        content.add_digests(digests)
+        self._file.attrs["content_hash"] = content.finish(self._file)
+        self._file.attrs["labels_hash"] = labels_hash(self._file)
+
+
+@contextmanager
+def segment_writer(
+    path: Path, attributes: Mapping[str, Any], shape_CT: tuple[int, int], most_rows: int
+) -> Iterator[SegmentWriter]:
+    """A dataset file to add rows to; it appears whole when the block succeeds, or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    attributes : dict
+        Root attributes: at least `ecgppg.store.layout.ATTRIBUTES`, and how the signals were filtered.
+    shape_CT, most_rows
+        As for `SegmentWriter`.
+
+    Raises
+    ------
+    RunError
+        If an attribute is absent or contradicts the shape.
+    """
+    with new_file(path, attributes, shape_CT) as file:
+        writer = SegmentWriter(file, shape_CT, most_rows)
+        yield writer
+        writer.finish()
 
 
 def write_segments(path: Path, table: SegmentTable, attributes: Mapping[str, Any]) -> None:
@@ -22,7 +151,7 @@ def write_segments(path: Path, table: SegmentTable, attributes: Mapping[str, Any
     table : SegmentTable
         May be empty.
     attributes : dict
-        Root attributes: at least `ecgppg.store.layout.ATTRIBUTES`, and how the signals were filtered.
+        As for `segment_writer`.
 
     Raises
     ------
@@ -30,21 +159,8 @@ def write_segments(path: Path, table: SegmentTable, attributes: Mapping[str, Any
         If the table does not have the shape that the attributes promise.
     """
     _, c, t = table.signals_NCT.shape
-    table = table.sorted()
-    with new_file(path, attributes, (c, t)) as file:
-        signals = create_signals(file, len(table), (c, t))
-        for row, codes_CT in enumerate(table.signals_NCT):
-            signals.id.write_direct_chunk((row, 0, 0), encode_segment(codes_CT))
-        file["scale"][...] = table.scale_NC
-        digests = segment_digests(table.signals_NCT)
-        file.create_dataset("digests", data=digests)
-        group = file.create_group("segments")
-        for name, values in table.columns.items():
-            write_column(group, name, values)
-        content = ContentHash()
-        content.add_digests(digests)
-        file.attrs["content_hash"] = content.finish(file)
-        file.attrs["labels_hash"] = labels_hash(file)
+    with segment_writer(path, attributes, (c, t), len(table)) as writer:
+        writer.add(EncodedSegments.of(table.sorted()))
 
 
 def replace_columns(path_in: Path, path_out: Path, columns: Mapping[str, Values], drop: Iterable[str] = ()) -> None:

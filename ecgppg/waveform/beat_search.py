@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ecgppg.waveform.compiled import compiled
+from ecgppg.core.compiled import compiled
 from ecgppg.waveform.moving import median_of, moving_average, moving_maximum
 
 
@@ -154,7 +154,7 @@ def _peaks(position_B: np.ndarray, n: int, x_T: np.ndarray, how: Search) -> int:
 
 
 @compiled
-def _direction(position_B: np.ndarray, n: int, x_T: np.ndarray, how: Search) -> float:
+def _direction(position_B: np.ndarray, n: int, x_T: np.ndarray, how: Search) -> np.float32:
     """1 where the window's R peaks point up, -1 where they point down."""
     up_B, down_B = np.zeros(n, np.float32), np.zeros(n, np.float32)
     for b in range(n):

@@ -8,7 +8,7 @@ Shapes: T samples of a row.
 
 import numpy as np
 
-from ecgppg.waveform.compiled import compiled, compiled_extremes
+from ecgppg.core.compiled import compiled, compiled_extremes
 
 
 @compiled

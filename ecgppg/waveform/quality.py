@@ -16,7 +16,6 @@ from ecgppg.config.build import BuildSettings
 from ecgppg.config.schema import FLAGS
 from ecgppg.waveform import quality_checks as checks
 from ecgppg.waveform.beats import Beats, Rhythm, detect_beats, rhythm
-from ecgppg.waveform.codes import MISSING
 from ecgppg.waveform.regularity import longest_flat_s, template_correlation
 
 NOISE_FLOOR_MV = 0.05
@@ -44,23 +43,27 @@ class ChannelBlock:
         int32 (N, T at fs_hz), ADC codes at the source's own rate; -2**31 where missing.
     fs_hz : float
         The source's own rate.
-    code_limits : tuple of int
-        Least and greatest code the format can hold, missing code excluded: (-127, 127) for format 80.
+    code_limits : tuple of int, or np.ndarray
+        Least and greatest code the format can hold, missing code excluded: (-127, 127) for format 80; int (N, 2)
+        where windows differ.
     raw_NT : np.ndarray
         float32 (N, T at the dataset's rate), physical units before the band-pass; NaN where missing.
     filtered_NT : np.ndarray
         float32 (N, T at the dataset's rate), after the band-pass; NaN where missing.
     calibrated : bool
         Whether physical units can be believed; without it no check in mV is made.
+    unit_per_code : float
+        Physical units of one code.
     """
 
     kind: Literal["ECG", "PPG"]
     codes_NT: np.ndarray
     fs_hz: float
-    code_limits: tuple[int, int]
+    code_limits: tuple[int, int] | np.ndarray
     raw_NT: np.ndarray
     filtered_NT: np.ndarray
     calibrated: bool
+    unit_per_code: float
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ def assess(blocks: Sequence[ChannelBlock], settings: BuildSettings) -> Quality:
         flags[f"{channel.lower()}_absent"][:] = all(block.kind != channel for block in blocks)
     beats: dict[str, Beats] = {}
     for block in blocks:
-        filtered_NT = np.nan_to_num(block.filtered_NT)
+        filtered_NT = checks.filled(block.filtered_NT)
         beats[block.kind] = detect_beats(block.filtered_NT, fs_hz, "ecg" if block.kind == "ECG" else "ppg")
         floor_N = _noise_floor(block)
         channel_quality_N = _quality(block, filtered_NT, floor_N, settings)
@@ -171,7 +174,7 @@ def _quality(block: ChannelBlock, filtered_NT: np.ndarray, floor_N: np.ndarray, 
     else:
         # The band-pass leaves nothing fast in a pulse: its noise is seen before, and counted within the band.
         low_hz, high_hz = settings.ppg_band_hz
-        noise_N = checks.noise_power(np.nan_to_num(block.raw_NT), fs_hz, None)
+        noise_N = checks.noise_power(checks.filled(block.raw_NT), fs_hz, None)
         noise_N *= (high_hz - low_hz) / (fs_hz / 2)
     power_N = checks.power(filtered_NT)
     excess_N = np.maximum(noise_N - floor_N**2, 0)
@@ -185,15 +188,6 @@ def _noise_floor(block: ChannelBlock) -> np.ndarray:
         return np.full(len(block.codes_NT), NOISE_FLOOR_MV)
     floor_N = NOISE_FLOOR_STEPS * checks.code_step(block.codes_NT)
     if block.kind == "ECG":
-        low, high = block.code_limits
-        floor_N = np.maximum(floor_N, NOISE_FLOOR_RANGE * (high - low))
-    return floor_N * _unit_per_code(block)
-
-
-def _unit_per_code(block: ChannelBlock) -> float:
-    """Physical units of one code, from the ranges of the two."""
-    valid_NT = block.codes_NT != MISSING
-    codes, raw = block.codes_NT[valid_NT], block.raw_NT[np.isfinite(block.raw_NT)]
-    if codes.size == 0 or raw.size == 0 or codes.min() == codes.max():
-        return 0.0
-    return float(np.ptp(raw)) / (int(codes.max()) - int(codes.min()))
+        low_N, high_N = np.broadcast_to(block.code_limits, (len(floor_N), 2)).T
+        floor_N = np.maximum(floor_N, NOISE_FLOOR_RANGE * (high_N - low_N))
+    return floor_N * block.unit_per_code

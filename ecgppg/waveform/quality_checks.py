@@ -8,8 +8,8 @@ from functools import lru_cache
 import numpy as np
 from scipy.signal import sosfreqz
 
+from ecgppg.core.compiled import compiled
 from ecgppg.waveform.codes import MISSING
-from ecgppg.waveform.compiled import compiled
 from ecgppg.waveform.filters import band_pass
 from ecgppg.waveform.moving import median_of, moving_average, variance
 
@@ -56,7 +56,9 @@ def longest_constant_s(codes_NT: np.ndarray, fs_hz: float) -> np.ndarray:
     return longest_N
 
 
-def clipped(codes_NT: np.ndarray, fs_hz: float, code_limits: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def clipped(
+    codes_NT: np.ndarray, fs_hz: float, code_limits: tuple[int, int] | np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """How much of a window is clipped, and over how many of its seconds that is spread.
 
     A sample is clipped at the ADC's limits, or in a plateau: at the window's least or greatest code for `PLATEAU_S`,
@@ -68,8 +70,8 @@ def clipped(codes_NT: np.ndarray, fs_hz: float, code_limits: tuple[int, int]) ->
         int32, `MISSING` where missing.
     fs_hz : float
         Rate of the codes, Hz.
-    code_limits : tuple of int
-        Least and greatest code the ADC can give.
+    code_limits : tuple of int, or np.ndarray
+        Least and greatest code the ADC can give; (N, 2) where windows differ.
 
     Returns
     -------
@@ -78,7 +80,8 @@ def clipped(codes_NT: np.ndarray, fs_hz: float, code_limits: tuple[int, int]) ->
     """
     n_seconds = max(round(codes_NT.shape[1] / fs_hz), 1)
     plateau = max(4, round(PLATEAU_S * fs_hz))
-    return clipped_rows(codes_NT, int(code_limits[0]), int(code_limits[1]), plateau, n_seconds)
+    limits_N2 = np.ascontiguousarray(np.broadcast_to(np.asarray(code_limits, np.int64), (len(codes_NT), 2)))
+    return _clipped(codes_NT, limits_N2, plateau, n_seconds)
 
 
 @compiled
@@ -142,6 +145,16 @@ def implausible_share(ecg_mv_NT: np.ndarray) -> np.ndarray:
 
 
 @compiled
+def filled(x_NT: np.ndarray) -> np.ndarray:
+    """A copy with 0 where a sample is missing, float32 (N, T)."""
+    filled_NT = np.empty(x_NT.shape, np.float32)
+    for row in range(len(x_NT)):
+        for t in range(x_NT.shape[1]):
+            filled_NT[row, t] = x_NT[row, t] if x_NT[row, t] == x_NT[row, t] else np.float32(0)
+    return filled_NT
+
+
+@compiled
 def power(x_NT: np.ndarray) -> np.ndarray:
     """Variance of each window, float (N,)."""
     power_N = np.zeros(len(x_NT))
@@ -151,8 +164,8 @@ def power(x_NT: np.ndarray) -> np.ndarray:
 
 
 @compiled
-def clipped_rows(
-    codes_NT: np.ndarray, lowest: int, highest: int, plateau: int, n_seconds: int
+def _clipped(
+    codes_NT: np.ndarray, limits_N2: np.ndarray, plateau: int, n_seconds: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """`clipped` with lengths in samples."""
     n, n_samples = codes_NT.shape
@@ -160,14 +173,15 @@ def clipped_rows(
     is_clipped_T = np.zeros(n_samples, np.bool_)
     for row in range(n):
         codes_T = codes_NT[row]
-        greatest, least = MISSING, np.int64(2**31)
+        lowest, highest = limits_N2[row, 0], limits_N2[row, 1]
+        greatest, least = MISSING, 2**31
         total = 0
         for t in range(n_samples):
-            code = np.int64(codes_T[t])
+            code = int(codes_T[t])
             greatest = max(greatest, code)
-            least = min(least, code if code != MISSING else np.int64(2**31))
+            least = min(least, code if code != MISSING else 2**31)
             is_clipped_T[t] = (code <= lowest or code >= highest) and code != MISSING
-            total += is_clipped_T[t]
+            total += 1 if is_clipped_T[t] else 0
         if greatest != MISSING:
             jump = 3 * _step(codes_T)
             total += _mark_plateaus(codes_T, greatest, plateau, jump, is_clipped_T)
@@ -176,7 +190,7 @@ def clipped_rows(
         length = n_samples // n_seconds
         seconds = 0
         for s in range(n_seconds if total else 0):
-            seconds += is_clipped_T[s * length : (s + 1) * length].any()
+            seconds += 1 if is_clipped_T[s * length : (s + 1) * length].any() else 0
         spread_N[row] = seconds / n_seconds
     return share_N, spread_N
 
@@ -204,10 +218,10 @@ def _mark_plateaus(codes_T: np.ndarray, extreme: int, plateau: int, jump: int, i
 
 @compiled
 def _step(codes_T: np.ndarray) -> int:
-    none = np.int64(2**40)
+    none = 2**40
     least = none
     for t in range(1, len(codes_T)):
-        before, here = np.int64(codes_T[t - 1]), np.int64(codes_T[t])
+        before, here = int(codes_T[t - 1]), int(codes_T[t])
         step = abs(here - before)
         if step != 0 and here != MISSING and before != MISSING:
             least = min(least, step)

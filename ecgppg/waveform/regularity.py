@@ -5,8 +5,8 @@ Shapes: N windows, T samples, B beats (padded).
 
 import numpy as np
 
+from ecgppg.core.compiled import compiled
 from ecgppg.waveform.beats import Beats
-from ecgppg.waveform.compiled import compiled
 from ecgppg.waveform.moving import median_of, moving_average
 
 FLAT_SHARE = 0.1

@@ -70,21 +70,28 @@ def judge(runs: Sequence[RunWindows], settings: BuildSettings) -> list[Verdict]:
 def _kind(windows: RunWindows) -> Hashable:
     """What two runs must share to be judged in one block."""
     return tuple(
-        (channel, b.fs_hz, b.code_limits, b.calibrated, b.codes_NT.shape[1]) for channel, b in windows.blocks.items()
+        (channel, b.fs_hz, b.unit_per_code, b.calibrated, b.codes_NT.shape[1]) for channel, b in windows.blocks.items()
     )
 
 
 def _joined(runs: Sequence[Mapping[str, ChannelBlock]]) -> dict[str, ChannelBlock]:
     """The blocks of several runs as one."""
+    if len(runs) == 1:
+        return dict(runs[0])
     return {
         channel: replace(
             first,
+            code_limits=np.concatenate([_limits_N2(blocks[channel]) for blocks in runs]),
             codes_NT=np.concatenate([blocks[channel].codes_NT for blocks in runs]),
             raw_NT=np.concatenate([blocks[channel].raw_NT for blocks in runs]),
             filtered_NT=np.concatenate([blocks[channel].filtered_NT for blocks in runs]),
         )
         for channel, first in runs[0].items()
     }
+
+
+def _limits_N2(block: ChannelBlock) -> np.ndarray:
+    return np.broadcast_to(block.code_limits, (len(block.codes_NT), 2))
 
 
 def _judge_over_optional(blocks: Mapping[str, ChannelBlock], settings: BuildSettings) -> Verdict:

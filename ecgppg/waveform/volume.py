@@ -56,10 +56,12 @@ def patient_volume(root: Path, records: Sequence[str], settings: BuildSettings) 
 
 def _windows_and_frames(record: RecordPlan, stretch: Stretch, n_seconds: float) -> tuple[int, int]:
     """Candidate windows of a stretch, and the frames that all its runs read, each with its context."""
+    n = frames_per_window(record.fs_hz, n_seconds)
+    if stretch.n < n:
+        return 0, 0
     windows = candidate_windows(replace(record, stretches=(stretch,)), n_seconds)
     if not len(windows):
         return 0, 0
-    n = frames_per_window(record.fs_hz, n_seconds)
     n_runs = int(windows[-1]) // WINDOWS_PER_RUN - int(windows[0]) // WINDOWS_PER_RUN + 1
     begin, last = window_starts(windows[[0, -1]], record.fs_hz, n_seconds).tolist()
     context = round(CONTEXT_SECONDS * record.fs_hz)

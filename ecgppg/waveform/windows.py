@@ -1,9 +1,9 @@
-"""One run of windows: its span is read with context on either side, made physical, resampled, filtered, then cut.
+"""Runs of windows: spans are read with context on either side, made physical, resampled, filtered, then cut.
 
-Shapes: N windows, C channels (in the order of `settings.channels`), T samples of a window in the dataset's rate.
+Shapes: N windows, C channels (in the order of `settings.channels`), T samples of a window, R runs, S samples of a span.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -11,12 +11,14 @@ import numpy as np
 
 from ecgppg.config.build import BuildSettings
 from ecgppg.config.schema import UNKNOWN_TIME_US
-from ecgppg.waveform.codes import MISSING, MISSING_CODE
+from ecgppg.core.compiled import compiled
+from ecgppg.core.stopwatch import Stopwatch
+from ecgppg.waveform.codes import MISSING, MISSING_CODE, to_int32
 from ecgppg.waveform.filters import MAX_RATIO_DENOMINATOR, resample, zero_phase
 from ecgppg.waveform.header import SignalSpec
 from ecgppg.waveform.plan import Run, frames_per_window, window_starts
 from ecgppg.waveform.quality import ChannelBlock
-from ecgppg.waveform.reader import read_signals, to_physical
+from ecgppg.waveform.reader import read_narrow
 from ecgppg.waveform.record import RecordPlan, Stretch
 
 CONTEXT_SECONDS = 5.0
@@ -24,7 +26,7 @@ CONTEXT_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class RunWindows:
-    """Windows of one run."""
+    """Windows of one run, or of several runs of a stretch in the order they were asked for."""
 
     record: str
     start_sample_N: np.ndarray
@@ -34,21 +36,43 @@ class RunWindows:
     """{channel: its signal}; a channel that is absent here is absent from it, and from `blocks`"""
     blocks: dict[str, ChannelBlock]
     """as recorded and as filtered, for the quality checks"""
-    filtered_NCT: np.ndarray
-    """float32, physical units; 0 where a channel is absent or a sample missing"""
+    channels: Sequence[str]
+    """of a segment, whether or not they are here"""
+
+    @property
+    def filtered_NCT(self) -> np.ndarray:
+        """float32, physical units; 0 where a channel is absent or a sample missing."""
+        return self.filtered(np.arange(len(self.start_sample_N)))
+
+    def filtered(self, rows: np.ndarray) -> np.ndarray:
+        """`filtered_NCT` of the windows at the given indices."""
+        (n_samples,) = {block.filtered_NT.shape[1] for block in self.blocks.values()}
+        filtered_NCT = np.zeros((len(rows), len(self.channels), n_samples), dtype=np.float32)
+        for c, channel in enumerate(self.channels):
+            if channel in self.blocks:
+                _take_filled(self.blocks[channel].filtered_NT, rows, filtered_NCT[:, c])
+        return filtered_NCT
 
 
 def read_run(record: RecordPlan, run: Run, settings: BuildSettings) -> RunWindows:
-    """Read, filter and cut one run.
+    """Read, filter and cut one run: `read_runs` of it alone."""
+    return read_runs(record, [run], settings, Stopwatch())
+
+
+def read_runs(record: RecordPlan, runs: Sequence[Run], settings: BuildSettings, watch: Stopwatch) -> RunWindows:
+    """Read, filter and cut runs of one stretch.
 
     Parameters
     ----------
     record : RecordPlan
-        The record that `run` belongs to.
-    run : Run
-        Always read whole, so that a window never depends on which others were asked for.
+        The record that the runs belong to.
+    runs : sequence of Run
+        Of one stretch. Each is filtered with its own context, so that a window never depends on which others were
+        asked for.
     settings : BuildSettings
         channels, segment_seconds, sampling_rate_hz and the two bands.
+    watch : Stopwatch
+        Counts the steps `read` and `filter`.
 
     Returns
     -------
@@ -59,55 +83,114 @@ def read_run(record: RecordPlan, run: Run, settings: BuildSettings) -> RunWindow
     DamagedRecord
         If a file cannot be read.
     """
-    stretch = record.stretches[run.stretch]
-    starts_N = window_starts(np.arange(run.first, run.first + run.n), record.fs_hz, settings.segment_seconds)
+    stretch = record.stretches[runs[0].stretch]
     n_frames = frames_per_window(record.fs_hz, settings.segment_seconds)
     context = round(CONTEXT_SECONDS * record.fs_hz)
-    begin = max(int(starts_N[0]) - context, stretch.start)
-    end = min(int(starts_N[-1]) + n_frames + context, stretch.stop)
-    offsets_N = starts_N - begin
-    span = _read_span(stretch, begin, end)
-
-    blocks: dict[str, ChannelBlock] = {}
-    filtered_NCT = np.zeros((run.n, len(settings.channels), settings.n_samples), dtype=np.float32)
-    for c, channel in enumerate(settings.channels):
-        if channel not in span:
-            continue
-        spec, codes = stretch.specs[channel], span[channel]
-        fs_hz = record.fs_hz * spec.samples_per_frame
-        # Windows are placed by the ratio that `resample` really applies, so that its rounding never adds up.
-        ratio = float(Fraction(settings.sampling_rate_hz / fs_hz).limit_denominator(MAX_RATIO_DENOMINATOR))
-        offsets_T = np.rint(offsets_N * spec.samples_per_frame * ratio).astype(np.int64)
-        raw = resample(to_physical(codes, spec), fs_hz, settings.sampling_rate_hz)
-        low_hz, high_hz = settings.ecg_band_hz if channel == "ECG" else settings.ppg_band_hz
-        filtered = zero_phase(raw, low_hz, high_hz, settings.sampling_rate_hz)
-        blocks[channel] = ChannelBlock(
-            kind=channel,
-            codes_NT=_cut(codes, offsets_N * spec.samples_per_frame, n_frames * spec.samples_per_frame),
-            fs_hz=fs_hz,
-            code_limits=_code_limits(spec, codes),
-            raw_NT=_cut(raw, offsets_T, settings.n_samples),
-            filtered_NT=_cut(filtered, offsets_T, settings.n_samples),
-            calibrated=spec.calibrated,
-        )
-        filtered_NCT[:, c] = blocks[channel].filtered_NT
-    filtered_NCT[np.isnan(filtered_NCT)] = 0.0
-    times_N = np.full(run.n, UNKNOWN_TIME_US, dtype=np.int64)
+    starts = [window_starts(np.arange(r.first, r.first + r.n), record.fs_hz, settings.segment_seconds) for r in runs]
+    bounds = [
+        (max(int(s[0]) - context, stretch.start), min(int(s[-1]) + n_frames + context, stretch.stop)) for s in starts
+    ]
+    offsets = [s - begin for s, (begin, _) in zip(starts, bounds, strict=True)]
+    starts_N = np.concatenate(starts)
+    with watch.step("read"):
+        spans = _read_spans(stretch, bounds)
+    blocks: dict[str, ChannelBlock] = {
+        channel: _block(channel, stretch.specs[channel], spans[channel], offsets, n_frames, record, settings, watch)
+        for channel in settings.channels
+        if channel in spans
+    }
+    times_N = np.full(len(starts_N), UNKNOWN_TIME_US, dtype=np.int64)
     if record.start_time_us != UNKNOWN_TIME_US:
         times_N = record.start_time_us + np.rint(starts_N * (1e6 / record.fs_hz)).astype(np.int64)
-    return RunWindows(record.record, starts_N, times_N, stretch.specs, blocks, filtered_NCT)
+    return RunWindows(record.record, starts_N, times_N, stretch.specs, blocks, settings.channels)
 
 
-def _code_limits(spec: SignalSpec, codes: np.ndarray) -> tuple[int, int]:
+def _block(
+    channel: str,
+    spec: SignalSpec,
+    spans: Sequence[np.ndarray],
+    offsets: Sequence[np.ndarray],
+    n_frames: int,
+    record: RecordPlan,
+    settings: BuildSettings,
+    watch: Stopwatch,
+) -> ChannelBlock:
+    """One channel of several runs: spans of codes to windows as recorded and as filtered."""
+    fs_hz = record.fs_hz * spec.samples_per_frame
+    # Windows are placed by the ratio that `resample` really applies, so that its rounding never adds up.
+    ratio = float(Fraction(settings.sampling_rate_hz / fs_hz).limit_denominator(MAX_RATIO_DENOMINATOR))
+    n_windows, n_codes = sum(map(len, offsets)), n_frames * spec.samples_per_frame
+    codes_NT = np.empty((n_windows, n_codes), np.int32)
+    raw_NT = np.empty((n_windows, settings.n_samples), np.float32)
+    filtered_NT = np.empty((n_windows, settings.n_samples), np.float32)
+    limits_N2 = np.empty((n_windows, 2), np.int64)
+    rows = np.cumsum([0, *map(len, offsets)])
+    physical = []
+    with watch.step("read"):
+        for span, offset_N, row in zip(spans, offsets, rows, strict=False):
+            stop = row + len(offset_N)
+            codes, raw = to_int32(span), np.empty(len(span), np.float32)
+            least, greatest = _to_physical(codes, float(spec.baseline), 1.0 / spec.gain, raw)
+            _cut(codes, offset_N * spec.samples_per_frame, codes_NT[row:stop])
+            limits_N2[row:stop] = _code_limits(spec, least, greatest)
+            physical.append(raw)
+    with watch.step("filter"):
+        if ratio != 1:
+            physical = [resample(raw, fs_hz, settings.sampling_rate_hz) for raw in physical]
+        low_hz, high_hz = settings.ecg_band_hz if channel == "ECG" else settings.ppg_band_hz
+        filtered = _filter_alike(physical, low_hz, high_hz, settings.sampling_rate_hz)
+        for raw, smooth, offset_N, row in zip(physical, filtered, offsets, rows, strict=False):
+            offset_T = np.rint(offset_N * spec.samples_per_frame * ratio).astype(np.int64)
+            _cut(raw, offset_T, raw_NT[row : row + len(offset_N)])
+            _cut(smooth, offset_T, filtered_NT[row : row + len(offset_N)])
+    return ChannelBlock(
+        kind="ECG" if channel == "ECG" else "PPG",
+        codes_NT=codes_NT,
+        fs_hz=fs_hz,
+        code_limits=limits_N2,
+        raw_NT=raw_NT,
+        filtered_NT=filtered_NT,
+        calibrated=spec.calibrated,
+        unit_per_code=abs(1.0 / spec.gain),
+    )
+
+
+def _filter_alike(spans: Sequence[np.ndarray], low_hz: float, high_hz: float, fs_hz: float) -> list[np.ndarray]:
+    """Spans band-passed, those of one length together: rows beside each other cost less than rows in turn."""
+    filtered: dict[int, np.ndarray] = {}
+    for length in {len(span) for span in spans}:
+        members = [i for i, span in enumerate(spans) if len(span) == length]
+        filtered |= zip(members, zero_phase(np.stack([spans[i] for i in members]), low_hz, high_hz, fs_hz), strict=True)
+    return [filtered[i] for i in range(len(spans))]
+
+
+def _code_limits(spec: SignalSpec, least: int, greatest: int) -> tuple[int, int]:
     """Least and greatest code the ADC can give; the format's, where the run itself disproves the header's ADC."""
     half = -MISSING_CODE[spec.fmt]
     low, high = 1 - half, half - 1
     if 0 < spec.adc_resolution < 32:
         half = 1 << (spec.adc_resolution - 1)
         adc_low, adc_high = max(low, spec.adc_zero - half), min(high, spec.adc_zero + half - 1)
-        if codes.max() <= adc_high and codes.min(where=codes != MISSING, initial=adc_high) >= adc_low:
+        if greatest <= adc_high and least >= adc_low:
             return adc_low, adc_high
     return low, high
+
+
+def _read_spans(stretch: Stretch, bounds: Sequence[tuple[int, int]]) -> dict[str, list[np.ndarray]]:
+    """{channel: codes of each span of record frames}; spans that overlap are read in one go."""
+    spans: dict[str, list[np.ndarray]] = {channel: [] for channel in stretch.specs}
+    first = 0
+    while first < len(bounds):
+        last = first
+        while last + 1 < len(bounds) and bounds[last][0] <= bounds[last + 1][0] <= bounds[last][1]:
+            last += 1
+        begin = bounds[first][0]
+        for channel, codes in _read_span(stretch, begin, bounds[last][1]).items():
+            per_frame = stretch.specs[channel].samples_per_frame
+            spans[channel] += [codes[(b - begin) * per_frame : (e - begin) * per_frame] for b, e in
+                               bounds[first : last + 1]]  # fmt: skip
+        first = last + 1
+    return spans
 
 
 def _read_span(stretch: Stretch, begin: int, end: int) -> dict[str, np.ndarray]:
@@ -117,18 +200,41 @@ def _read_span(stretch: Stretch, begin: int, end: int) -> dict[str, np.ndarray]:
         first, stop = max(begin, piece.start), min(end, piece.start + piece.n)
         if first < stop:
             start = piece.first + first - piece.start
-            codes = read_signals(piece.header, list(piece.signals.values()), start, stop - first)
+            codes = read_narrow(piece.header, list(piece.signals.values()), start, stop - first)
             for channel, read in zip(piece.signals, codes, strict=True):
                 parts[channel].append(read)
     return {channel: read[0] if len(read) == 1 else np.concatenate(read) for channel, read in parts.items()}
 
 
-def _cut(x: np.ndarray, starts_N: np.ndarray, n: int) -> np.ndarray:
-    """Windows of `n` samples from `starts_N`; a sample or two lacking at the very end repeat the last one.
+@compiled
+def _to_physical(codes_S: np.ndarray, baseline: float, unit: float, raw_S: np.ndarray) -> tuple[int, int]:
+    """Fill in physical values, NaN where missing; the least and the greatest code that is not."""
+    least, greatest = 2**31 - 1, MISSING
+    for s in range(len(codes_S)):
+        code = int(codes_S[s])
+        present = code != MISSING
+        raw_S[s] = np.float32((code - baseline) * unit) if present else np.float32(np.nan)
+        least = min(least, code if present else least)
+        greatest = max(greatest, code)
+    return least, greatest
+
+
+@compiled
+def _cut(x_S: np.ndarray, starts_N: np.ndarray, out_NT: np.ndarray) -> None:
+    """Windows of a span; a sample or two lacking at the very end repeat the last one.
 
     They lack where rates are no whole numbers and the window ends with its stretch.
     """
-    lacking = int(starts_N[-1]) + n - len(x)
-    if lacking > 0:
-        x = np.concatenate([x, np.repeat(x[-1:], lacking)])
-    return x[starts_N[:, None] + np.arange(n)]
+    last = len(x_S) - 1
+    for row in range(len(starts_N)):
+        for t in range(out_NT.shape[1]):
+            out_NT[row, t] = x_S[min(starts_N[row] + t, last)]
+
+
+@compiled
+def _take_filled(x_NT: np.ndarray, rows: np.ndarray, out_MT: np.ndarray) -> None:
+    """Rows of a block, with 0 where a sample is missing."""
+    for m in range(len(rows)):
+        for t in range(x_NT.shape[1]):
+            value = x_NT[rows[m], t]
+            out_MT[m, t] = value if value == value else np.float32(0)
