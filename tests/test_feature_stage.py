@@ -15,7 +15,7 @@ from ecgppg.core.files import read_completion
 from ecgppg.risk.cohort import TASKS, build_cohort, read_features
 from ecgppg.risk.earlier import earlier_seen, needs_earlier, wilson
 from ecgppg.stages import features_only
-from ecgppg.stages.feature_table import earlier_admissions_seen, write_features
+from ecgppg.stages.feature_table import earlier_admissions_seen, make_features, write_features
 from ecgppg.stages.wave_features import MEANINGS, admission_rows
 from ecgppg.synthetic.people import simulate_people
 from ecgppg.synthetic.stays import draw_course
@@ -69,13 +69,12 @@ def test_every_waveform_feature_is_explained_and_timed(layout, tmp_path):
     assert [name for name in rows if name.startswith("f_wave_")] == list(MEANINGS)
     assert rows["known_f_wave"].tolist() == rows["index_time_us"].tolist() == [start_us[-1] + 10_000_000]
     tables, given = read_tables(write_folder(tmp_path / "tables")), settings(tmp_path / "tables")
-    table = clinical_features(tables, load_definitions(), rows)
-    write_features(table, given, layout, {})
+    write_features(make_features(tables, load_definitions(), rows, given), layout, {})
     dictionary = pd.read_csv(layout.features_dictionary).set_index("column")
     assert (dictionary.loc[list(MEANINGS), "known_column"] == "known_f_wave").all()
-    late = table.assign(known_f_wave=table["index_time_us"] + 1)
+    late = rows.assign(known_f_wave=rows["index_time_us"] + 1)
     with pytest.raises(InputError, match="became known after the index time"):
-        write_features(late, given, layout, {})
+        make_features(tables, load_definitions(), late, given)
 
 
 def test_synthetic_truth_is_recovered_exactly(tmp_path):

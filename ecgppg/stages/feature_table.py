@@ -1,12 +1,12 @@
 """clinical_features.csv and the dictionary beside it, with the maps and lists that the settings name."""
 
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from ecgppg.clinical.code_lists import Definitions, load_definitions
-from ecgppg.clinical.comorbidity_maps import ComorbidityMaps, load_maps
+from ecgppg.clinical.code_lists import Definitions
+from ecgppg.clinical.comorbidity_maps import load_maps
 from ecgppg.clinical.feature_dictionary import feature_dictionary
 from ecgppg.clinical.features import clinical_features
 from ecgppg.clinical.leakage import check_leakage
@@ -17,40 +17,44 @@ from ecgppg.core.files import atomic_path, write_completion
 from ecgppg.stages.wave_features import MEANINGS
 
 
-def maps_of(settings: Settings) -> ComorbidityMaps:
-    """The comorbidity maps in force."""
-    return load_maps(settings.elixhauser_file, settings.cha2ds2_vasc_file, settings.ccs_file)
+@dataclass(frozen=True)
+class FeatureTable:
+    """The feature table, what its columns mean, and the hashes of the definitions it was made with."""
+
+    features: pd.DataFrame
+    dictionary: pd.DataFrame
+    content: dict[str, Any]
 
 
 def make_features(
     tables: ClinicalTables, definitions: Definitions, rows: pd.DataFrame, settings: Settings
-) -> pd.DataFrame:
-    """The feature table of rows, see `clinical.features.clinical_features`."""
-    return clinical_features(tables, definitions, rows, maps_of(settings))
-
-
-def write_features(features: pd.DataFrame, settings: Settings, layout: OutputLayout, content: dict[str, Any]) -> None:
-    """Write the feature table and its dictionary, each with its completion record.
+) -> FeatureTable:
+    """Make the feature table of rows, see `clinical.features.clinical_features`.
 
     Raises
     ------
     InputError
-        The table leaks its outcomes: it is not written.
+        The table leaks its outcomes.
     """
-    check_leakage(features, str(layout.features))
-    definitions = load_definitions(Path(settings.code_lists) if settings.code_lists else None)
-    maps = maps_of(settings)
-    content = content | {"definitions_hash": definitions.content_hash, "comorbidity_hash": maps.content_hash}
+    maps = load_maps(settings.elixhauser_file, settings.cha2ds2_vasc_file, settings.ccs_file)
+    features = clinical_features(tables, definitions, rows, maps)
+    check_leakage(features)
     seen_in = earlier_admissions_seen(features, settings.min_cell_patients)
     dictionary = feature_dictionary(features, definitions, maps, MEANINGS, seen_in)
-    for path, frame in ((layout.features, features), (layout.features_dictionary, dictionary)):
+    hashes = {"definitions_hash": definitions.content_hash, "comorbidity_hash": maps.content_hash}
+    return FeatureTable(features, dictionary, hashes)
+
+
+def write_features(table: FeatureTable, layout: OutputLayout, content: dict[str, Any]) -> None:
+    """Write the feature table and its dictionary, each with its completion record."""
+    for path, frame in ((layout.features, table.features), (layout.features_dictionary, table.dictionary)):
         with atomic_path(path) as temporary:
             frame.to_csv(temporary, index=False)
-        write_completion(path, content, len(frame))
+        write_completion(path, content | table.content, len(frame))
 
 
 def earlier_admissions_seen(features: pd.DataFrame, least: int) -> str:
-    """How many patients have an earlier admission, at any row and at the one to be predicted; hides counts < `least`."""
+    """How many patients have an earlier admission, at any row and at the one predicted; hides counts under `least`."""
     eligible = features[features["first_eligible"]]
     return f"{_share_seen(features, least)} at any row, {_share_seen(eligible, least)} at the row detection predicts"
 

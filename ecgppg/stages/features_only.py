@@ -22,7 +22,7 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     for notice in tables.notices():
         log.info("clinical tables: %s", notice)
     definitions = load_definitions(Path(settings.code_lists) if settings.code_lists else None)
-    features = make_features(tables, definitions, rows_from_first_icu(tables, settings.min_age_years), settings)
-    write_features(features, settings, layout, settings.content("label"))
-    log.info("%d rows of clinical features, no waveforms", len(features))
-    return {"n_rows": len(features)}
+    table = make_features(tables, definitions, rows_from_first_icu(tables, settings.min_age_years), settings)
+    write_features(table, layout, settings.content("label"))
+    log.info("%d rows of clinical features, no waveforms", len(table.features))
+    return {"n_rows": len(table.features)}

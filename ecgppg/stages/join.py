@@ -5,7 +5,7 @@ import logging
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,9 @@ from ecgppg.stages.record_flow import record_facts
 from ecgppg.store.merge import merge_segments, merged_columns
 from ecgppg.store.segments import Categories, plain
 
+if TYPE_CHECKING:
+    from ecgppg.stages.feature_table import FeatureTable
+
 log = logging.getLogger("ecgppg.build")
 
 
@@ -29,7 +32,7 @@ class Joined:
     columns: dict[str, Any]
     linkage: pd.DataFrame | None
     patient_labels: pd.DataFrame | None
-    features: pd.DataFrame | None
+    features: "FeatureTable | None"
     provenance: dict[str, Any]
 
 
@@ -66,10 +69,10 @@ def join_clinic(columns: dict[str, np.ndarray], patients: list[Patient], setting
         }
         return Joined({**unknown, **generic}, None, None, None, {"clinical_tables": False})
     from ecgppg.clinical.counts import count_definitions, count_history, count_lines
-    from ecgppg.clinical.features import clinical_features
     from ecgppg.clinical.linkage import link_records, link_times
     from ecgppg.clinical.patient_labels import label_patients
     from ecgppg.clinical.tables import read_tables
+    from ecgppg.stages.feature_table import make_features
     from ecgppg.stages.segment_labels import segment_labels
     from ecgppg.stages.wave_features import admission_rows
 
@@ -104,7 +107,7 @@ def join_clinic(columns: dict[str, np.ndarray], patients: list[Patient], setting
         {**clinical, **labels, **generic},
         link_records(tables, record_facts(patients, columns["record"], settings)),
         label_patients(tables, definitions, columns["subject_id"], hadm_id, start_us),
-        clinical_features(tables, definitions, rows),
+        make_features(tables, definitions, rows, settings),
         provenance,
     )
 
@@ -144,6 +147,7 @@ def write_joined(sources: list[Path], patients: list[Patient], settings: Setting
 
 def write_tables(joined: Joined, layout: OutputLayout) -> None:
     """Write metadata, linkage, labels by patient and features, each with its completion record."""
+    from ecgppg.stages.feature_table import write_features
     from ecgppg.store.metadata import write_metadata
     from ecgppg.store.reader import open_dataset
 
@@ -159,9 +163,7 @@ def write_tables(joined: Joined, layout: OutputLayout) -> None:
                 table.to_parquet(temporary, index=False)
             write_completion(path, content, len(table))
     if joined.features is not None:
-        with atomic_path(layout.features) as temporary:
-            joined.features.to_csv(temporary, index=False)
-        write_completion(layout.features, content, len(joined.features))
+        write_features(joined.features, layout, content)
 
 
 def linkage_counts(linkage: pd.DataFrame | None) -> Counter[str]:
