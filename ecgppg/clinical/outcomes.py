@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ecgppg.clinical.code_lists import Definitions
-from ecgppg.clinical.labels import codes_of_admissions, label_admissions
+from ecgppg.clinical.labels import codes_of_admissions
 from ecgppg.clinical.mortality import HORIZON_DAYS, died_within
 from ecgppg.clinical.tables import ClinicalTables
 from ecgppg.clinical.times import DAY_US, known, to_us
@@ -35,9 +35,9 @@ def outcomes(
     DataFrame
         y_stroke_detection, y_af_this: a code of this admission; known at its discharge.
         y_stroke_prediction: a stroke code of an admission that began after the index time; -1 for patients with a
-        stroke or its history in this admission or in any that had begun by then, for an admission without diagnoses,
-        and where there is no later one with any. Known at the discharge of the first later admission with a stroke,
-        or for a 0 of the last one with diagnoses.
+        stroke or a label that excludes it (`excluded_by`) in this admission or in any that had begun by then, for an
+        admission without diagnoses, and where there is no later one with any. Known at the discharge of the first
+        later admission with a stroke, or for a 0 of the last one with diagnoses.
         y_death_hospital: known at discharge.
         y_death_90d, y_death_1y: from the index time; a death is known when its day is over, survival when the days
         have passed.
@@ -62,13 +62,19 @@ def outcomes(
 
 def _of_admission(tables: ClinicalTables, definitions: Definitions, hadm_id_N: np.ndarray) -> dict[str, np.ndarray]:
     """Outcomes of the admission itself, known at its discharge; `linked` is 1 where the tables hold it."""
-    labels = label_admissions(tables, definitions)
-    discharge_us = to_us(tables.admissions["dischtime"])
-    position_N = labels.index.get_indexer(pd.Index(hadm_id_N))
+    admissions = tables.admissions
+    died = admissions["hospital_expire_flag"]
+    values = {
+        "stroke_detection": codes_of_admissions(tables, definitions.labels["stroke"].codes),
+        "af_this": codes_of_admissions(tables, definitions.labels["af"].codes),
+        "death_hospital": died.where(died.isin([0, 1]), UNKNOWN_LABEL).to_numpy(),
+    }
+    discharge_us = to_us(admissions["dischtime"])
+    position_N = pd.Index(admissions["hadm_id"]).get_indexer(pd.Index(hadm_id_N))
     linked = position_N >= 0
     columns: dict[str, np.ndarray] = {"linked": linked.astype(np.int8)}
-    for outcome, label in (("stroke_detection", "stroke_this"), ("af_this", "af_this"), ("death_hospital",) * 2):
-        value_N = np.where(linked, labels[label].to_numpy()[position_N], UNKNOWN_LABEL)
+    for outcome, value_A in values.items():
+        value_N = np.where(linked, value_A[position_N], UNKNOWN_LABEL)
         columns[f"y_{outcome}"] = value_N
         columns[f"known_y_{outcome}"] = np.where(value_N >= 0, discharge_us[position_N], UNKNOWN_TIME_US)
     return columns
@@ -83,8 +89,9 @@ def _later_stroke(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(stroke of an admission that began after the index time: 1, 0, -1; when it was known)."""
     admissions = tables.admissions
-    stroke = codes_of_admissions(tables, definitions.labels["stroke"].codes)
-    history = codes_of_admissions(tables, definitions.labels["stroke_history"].codes)
+    labels = definitions.labels
+    stroke = codes_of_admissions(tables, labels["stroke"].codes)
+    excluding = [codes_of_admissions(tables, labels[name].codes) for name in labels["stroke"].excluded_by]
     stays = pd.DataFrame(
         {
             "subject_id": admissions["subject_id"],
@@ -92,7 +99,7 @@ def _later_stroke(
             "began_us": to_us(admissions["admittime"]),
             "ended_us": to_us(admissions["dischtime"]),
             "stroke": stroke,
-            "excluded": (stroke == 1) | (history == 1),
+            "excluded": np.any([stroke == 1, *(codes == 1 for codes in excluding)], axis=0),
         }
     )
     rows = pd.DataFrame({"subject_id": subject_id_N, "hadm_id": hadm_id_N, "index_us": index_time_us_N})

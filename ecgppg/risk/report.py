@@ -229,10 +229,10 @@ def _section(a: Analysis, settings: Settings) -> list[Block]:
     ]
     blocks += [Text(line) for line in seen]
     blocks += [Text(f"**{MODEL_TITLES[m]}** not fitted: {why}.") for m, why in _absent(a).items()]
-    if seen := _earlier(a, settings):
+    if earlier := _earlier(a, settings):
         blocks.append(
             Text(
-                f"What was coded before can be seen only in patients with an earlier admission: {seen}. In the others "
+                f"What was coded before can be seen only in patients with an earlier admission: {earlier}. In the others "
                 "it counts as absent, and CHA2DS2-VASc is that of age and sex."
             )
         )
