@@ -232,8 +232,8 @@ def _section(a: Analysis, settings: Settings) -> list[Block]:
     if earlier := _earlier(a, settings):
         blocks.append(
             Text(
-                f"What was coded before can be seen only in patients with an earlier admission: {earlier}. In the others "
-                "it counts as absent, and CHA2DS2-VASc is that of age and sex."
+                f"What was coded before can be seen only in patients with an earlier admission: {earlier}. In the "
+                "others it counts as absent, and CHA2DS2-VASc is that of age and sex."
             )
         )
     if a.score.missing:
