@@ -13,8 +13,8 @@ from ecgppg.config.schema import UNKNOWN_TIME_US, is_label
 
 FROM_EARLIER = ("f_prior_", "f_elix_", "f_ccs_", "f_cha2ds2_vasc")
 """Features made of codes of earlier, finished admissions."""
-ELIGIBLE = {"y_stroke_detection": "first_eligible", "y_stroke_prediction": "first_eligible_prediction"}
-"""Which column marks the rows that a task predicts."""
+ELIGIBLE = {"y_stroke_detection": "first_eligible_detection", "y_stroke_prediction": "first_eligible_prediction"}
+"""Which column marks the rows that a task predicts; first_eligible where the table has none of its own."""
 LEAST_CASES = 10
 """A feature that tells an outcome is called a copy only from this many cases and as many others on."""
 COPY_SHARE = 0.98
