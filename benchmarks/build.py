@@ -12,6 +12,7 @@ its end, imports included, so the tree must be large enough that they do not cou
 import argparse
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -33,12 +34,15 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--max-segments-per-patient", type=_limit, default=None, metavar="N|off", help="default: off")
     parser.add_argument("--max-patients", type=int, metavar="N", help="the first N by name")
     parser.add_argument("--repeats", type=int, default=3, help="runs of each side, in turn")
+    parser.add_argument(
+        "--no-warm-up", action="store_true", help="no untimed build of one patient before the first pair"
+    )
     parser.add_argument("--floor", action="store_true", help="measure the decode + deflate floor too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here too")
     return parser.parse_args()
 
 
-def compare(task: Task, repeats: int, work: Path, with_floor: bool) -> dict[str, Any]:
+def compare(task: Task, repeats: int, work: Path, with_floor: bool = False, warm_up: bool = True) -> dict[str, Any]:
     """Run both sides in turn and gather the figures.
 
     Parameters
@@ -51,12 +55,13 @@ def compare(task: Task, repeats: int, work: Path, with_floor: bool) -> dict[str,
         Folder for their files; holds one output of each side at a time.
     with_floor : bool
         Measure the floor as often.
+    warm_up : bool
+        Build one patient first, untimed: compiled kernels and modules are then where the timed runs find them.
     """
     read_through(task)
-    # One patient first, untimed: compiled kernels and modules are then where a second run finds them.
-    first = Task(task.waveforms, task.workers, task.limit, max_patients=1)
-    for side in SIDES:
-        run_side(side, first, work / "warm")
+    if warm_up:
+        for side in SIDES:
+            run_side(side, replace(task, max_patients=1), work / "warm")
     pairs: list[dict[str, Build]] = []
     for _ in range(repeats):
         pairs.append({side: run_side(side, task, work) for side in SIDES})
@@ -130,7 +135,7 @@ def main() -> None:
             waveforms = work / "waveforms"
             make_tree(waveforms, args.max_patients or SIMULATED_PATIENTS, args.hours)
         task = Task(waveforms, args.workers, args.max_segments_per_patient, args.max_patients)
-        result = compare(task, args.repeats, work, args.floor)
+        result = compare(task, args.repeats, work, args.floor, not args.no_warm_up)
     print(report(result))
     if args.json:
         args.json.write_text(json.dumps(result, indent=2) + "\n")

@@ -61,7 +61,7 @@ def main() -> int:
         waveforms = work / "waveforms"
         n_bytes = make_tree(waveforms, args.patients, args.hours)
         task = Task(waveforms, args.workers, args.max_segments_per_patient)
-        result = compare(task, args.repeats, work, with_floor=False)
+        result = compare(task, args.repeats, work)
         result["bytes_read"] = read = bytes_read(task, work)
         print(report(result))
         for side, n in read.items():

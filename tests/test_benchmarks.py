@@ -33,8 +33,8 @@ def run(script: str, *words: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_printed_figures_agree_with_each_other(tree: Path, tmp_path: Path) -> None:
-    words = ("--waveforms", tree, "--workers", 1, "--repeats", 1, "--floor", "--json", tmp_path / "figures.json")
-    result = run("build.py", *words)
+    words = ("--waveforms", tree, "--workers", 1, "--repeats", 1, "--no-warm-up", "--floor")
+    result = run("build.py", *words, "--json", tmp_path / "figures.json")
     assert result.returncode == 0, result.stderr
     figures = json.loads((tmp_path / "figures.json").read_text())
     signal_bytes = sum(path.stat().st_size for path in tree.rglob("*.dat"))
@@ -120,6 +120,22 @@ def test_memory_and_bytes_of_a_worker_are_measured(tmp_path: Path) -> None:
     assert usage.parent_peak_bytes < n_bytes
     assert usage.cpu_s > 0
     assert usage.wall_s > 0.4
+
+
+def test_what_a_disk_gave_is_told_from_what_a_cache_held(tmp_path: Path) -> None:
+    from measure import forget, run_measured
+
+    file = tmp_path / "file"
+    file.write_bytes(bytes(range(256)) * 40_000)
+    n_bytes = file.stat().st_size
+    reads = [sys.executable, "-c", "import sys; open(sys.argv[1], 'rb').read()", file]
+    forget([file])
+    from_disk, from_cache = run_measured(reads), run_measured(reads)
+    if from_disk.disk_bytes == 0:
+        pytest.skip("the temporary folder lies in memory: nothing comes from a disk")
+    assert from_disk.disk_bytes >= n_bytes
+    assert from_cache.disk_bytes < n_bytes / 2
+    assert from_cache.read_bytes >= n_bytes
 
 
 def test_what_a_disk_gave_is_told_from_what_a_cache_held(tmp_path: Path) -> None:
