@@ -19,6 +19,7 @@ from ecgppg.stages.agreement import agreement
 from ecgppg.stages.parts import FILTER_NOTE
 from ecgppg.stages.record_flow import FlowStep, flow_lines, record_flow, unlinked_but_kept
 from ecgppg.stages.record_flow_figure import record_flow_png
+from ecgppg.stages.risk_reserve import reserve_standing
 
 STEPS = (
     ("patients_found", "patients found", 0),
@@ -76,6 +77,7 @@ def write_card(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
         "records_linked": _by_reason(counts, "linked:", LINK_GRADES),
         "record_flow": flow,
         "labels": labels | {"counts": _hide_small(labels.get("counts", []), settings.min_cell_patients)},
+        "risk_reserve": reserve_standing(settings, layout),
         "agreement": agreement(settings.clinical_dir),
     }
     completion_path(layout.card_json).unlink(missing_ok=True)
@@ -160,6 +162,8 @@ def _markdown(card: dict[str, Any], dataset: Path) -> str:
             "one admission: `_before`, `_after` and prediction are unknown for the others.",
             *(f"- {notice}" for notice in card["labels"]["notices"]),
         ]
+    if card["risk_reserve"]:
+        lines += ["", "## Risk reserve", "", card["risk_reserve"]["note"]]
     return "\n".join(lines) + "\n"
 
 

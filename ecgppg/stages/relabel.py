@@ -2,9 +2,10 @@
 
 import logging
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
-from ecgppg.config.errors import InputError
+from ecgppg.config.errors import ConfigError, InputError
 from ecgppg.config.schema import CLINICAL_COLUMNS, OutputLayout, is_label
 from ecgppg.config.settings import Settings
 from ecgppg.core.files import read_completion, write_completion
@@ -30,13 +31,16 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     Returns
     -------
     dict
-        n_segments.
+        n_segments; risk_reserve, see `risk_reserve.reserve_standing`.
 
     Raises
     ------
     InputError
         There is no finished dataset, or its bytes have changed since.
+    ConfigError
+        The new definitions lack the primary outcome of the splits.
     """
+    _require_primary_outcome(settings, layout)
     # Signals are copied as they lie: a fault in them would be recorded anew as if it were theirs.
     record = read_completion(layout.dataset, verify=True)
     if record is None:
@@ -52,6 +56,23 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
         tally=record["tally"], subjects=record["subjects"], seconds=record["seconds"], labels=joined.provenance,
     )  # fmt: skip
     write_tables(joined, layout)
-    write_card(settings, layout)
+    card = write_card(settings, layout)
     log.info("relabelled %s segments; signals untouched", f"{record['rows']:,}")
-    return {"n_segments": record["rows"]}
+    reserve = card["risk_reserve"]
+    if reserve:
+        log.warning("%s", reserve["note"])
+    for path in (layout.validation, layout.stroke, layout.report):
+        if path.exists():
+            log.warning("%s: was made with the labels before; make it again", path)
+    return {"n_segments": record["rows"], "risk_reserve": reserve}
+
+
+def _require_primary_outcome(settings: Settings, layout: OutputLayout) -> None:
+    """Splits stay, and what their risk reserve holds must still have a name."""
+    from ecgppg.clinical.code_lists import load_definitions
+    from ecgppg.clinical.labels import label_columns
+
+    outcome = settings.primary_outcome
+    labels = label_columns(load_definitions(Path(settings.code_lists) if settings.code_lists else None))
+    if layout.splits.is_file() and not outcome.startswith("label_") and not {outcome, f"{outcome}_this"} & set(labels):
+        raise ConfigError(f"{settings.code_lists}: code_lists: labels lacks {outcome}, the primary_outcome")

@@ -1,0 +1,121 @@
+"""New definitions on a finished dataset: labels, features and card change, signals and splits do not."""
+
+import json
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from ecgppg.clinical.code_lists import BUILT_IN, load_definitions
+from ecgppg.config.errors import ConfigError
+from ecgppg.config.schema import OutputLayout, is_label
+from ecgppg.config.settings import Settings
+from ecgppg.core.files import write_json
+from ecgppg.stages import build, relabel, split
+from ecgppg.stages.check import run as check
+from ecgppg.stages.risk_reserve import standing
+from ecgppg.synthetic.cohort import make_cohort
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A small synthetic cohort, built and split."""
+    folder = tmp_path_factory.mktemp("relabel")
+    make_cohort(folder / "cohort", n_patients=6, minutes=5, seed=11, num_workers=0)
+    settings = Settings(
+        waveforms_dir=str(folder / "cohort" / "waveforms"),
+        clinical_dir=str(folder / "cohort" / "clinical"),
+        max_segments_per_patient=12,
+        num_workers=0,
+        min_cell_patients=1,
+    )
+    layout = OutputLayout(folder / "out")
+    write_json(layout.config, settings.model_dump(mode="json"))
+    build.run(settings, layout)
+    split.run(settings, layout)
+    return settings, layout
+
+
+def own_lists(path, **codes):
+    lists = yaml.safe_load(BUILT_IN.read_text())
+    for name, patterns in codes.items():
+        lists["labels"][name]["codes"] = patterns
+    path.write_text(yaml.safe_dump(lists | {"version": "mine"}))
+    return str(path)
+
+
+def labels_of(layout):
+    with h5py.File(layout.dataset) as f:
+        return {name: f[f"segments/{name}"][()] for name in f["segments"] if is_label(name)}
+
+
+def test_labels_features_and_card_change_and_nothing_else(
+    built,
+    tmp_path,
+):
+    settings, layout = built
+    before = labels_of(layout)
+    with h5py.File(layout.dataset) as f:
+        signals, content_hash = f["signals"][()], f.attrs["content_hash"]
+    splits = layout.splits.read_bytes()
+    changed = settings.model_copy(update={"code_lists": own_lists(tmp_path / "mine.yaml", stroke=["401-405", "427"])})
+    relabel.run(changed, layout)
+
+    with h5py.File(layout.dataset) as f:
+        assert f.attrs["content_hash"] == content_hash
+        np.testing.assert_array_equal(f["signals"][()], signals)
+    assert layout.splits.read_bytes() == splits
+    after = labels_of(layout)
+    assert after.keys() == before.keys()
+    assert {name for name in after if not np.array_equal(after[name], before[name])} <= {
+        f"stroke_{when}" for when in ("this", "before", "after")
+    }
+    assert (after["stroke_this"] == 1).sum() > (before["stroke_this"] == 1).sum()
+    metadata = pd.read_parquet(layout.metadata)
+    np.testing.assert_array_equal(metadata["stroke_this"], after["stroke_this"])
+    features = pd.read_csv(layout.features)
+    assert (features["y_stroke_detection"] == 1).sum() > 0
+    card = json.loads(layout.card_json.read_text())
+    assert card["labels"]["definitions"]["version"] == "mine"
+    assert card["labels"]["labels_hash"] == load_definitions(tmp_path / "mine.yaml").labels_hash
+    reserve = card["risk_reserve"]
+    cases = set(metadata.loc[metadata[["stroke_this", "stroke_after"]].max(axis=1) == 1, "subject_id"])
+    assert reserve["n_cases"] == len(cases) == reserve["cases_in_reserve"] + sum(reserve["cases_outside"].values())
+    assert reserve["note"] in layout.card_markdown.read_text()
+    assert check(layout).problems == []
+
+    relabel.run(settings, layout)  # and back again
+    for name, values in labels_of(layout).items():
+        np.testing.assert_array_equal(values, before[name])
+    assert json.loads(layout.card_json.read_text())["risk_reserve"] is None
+
+
+def test_lists_without_the_primary_outcome_are_refused_before_anything_changes(built, tmp_path):
+    settings, layout = built
+    settings = settings.model_copy(update={"primary_outcome": "vt"})
+    lists = yaml.safe_load(BUILT_IN.read_text())
+    del lists["labels"]["vt"]
+    (tmp_path / "lists.yaml").write_text(yaml.safe_dump(lists))
+    bytes_before = layout.dataset.read_bytes()
+    with pytest.raises(ConfigError, match="labels lacks vt"):
+        relabel.run(settings.model_copy(update={"code_lists": str(tmp_path / "lists.yaml")}), layout)
+    assert layout.dataset.read_bytes() == bytes_before
+
+
+def test_the_reserve_is_counted_over_frozen_splits():
+    splits = pd.DataFrame(
+        {
+            "subject_id": range(1, 9),
+            "split": ["train", "train", "val", "test", "test", "test", "test", "test"],
+            "risk_reserve": [False] * 4 + [True] * 4,
+        }
+    )
+    patients = pd.DataFrame({"subject_id": range(1, 9), "primary": [1, 0, 1, 1, 1, 0, 0, -1]})
+    found = standing(splits, patients, "af")
+    assert found["cases_outside"] == {"train": 1, "val": 1, "test": 1}
+    assert (found["n_cases"], found["cases_in_reserve"]) == (4, 1)
+    assert (found["controls_in_reserve"], found["unknown_in_reserve"]) == (2, 1)
+    assert "2 in train or val" in found["note"]
+    assert "fewer than 5 a case" in found["note"]
