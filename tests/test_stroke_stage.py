@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgppg.config.errors import InputError
+from ecgppg.config.errors import InputError, RefusedError
 from ecgppg.config.schema import OutputLayout
 from ecgppg.config.settings import Settings
-from ecgppg.core.files import read_completion, write_json
+from ecgppg.core.files import read_completion, write_completion, write_json
 from ecgppg.risk.linear import LinearModel
 from ecgppg.risk.models import MODEL_TITLES
 from ecgppg.stages import stroke
@@ -179,8 +179,9 @@ def _with_embeddings(layout: OutputLayout, trained_on: list[int]) -> None:
         vectors.astype(np.float32), windows["segment_id"].to_numpy(), windows["subject_id"].to_numpy(), split
     )
     write_embeddings(layout.embeddings, stored)
-    splits = pd.DataFrame({"subject_id": rows["subject_id"], "risk_reserve": rows["subject_id"] > 100})
-    splits.to_parquet(layout.splits)
+    reserve = rows["subject_id"] > 100
+    splits = pd.DataFrame({"subject_id": rows["subject_id"], "split": np.where(reserve, "test", "train")})
+    splits.assign(stratum="unlabelled", risk_reserve=reserve).to_parquet(layout.splits, index=False)
     write_json(layout.encoder / "encoder.json", {"train_subject_ids": trained_on})
 
 
@@ -201,6 +202,45 @@ def test_encoder_that_knows_an_evaluated_patient_is_refused(tmp_path: Path) -> N
     _with_embeddings(layout, trained_on=[99, 100, 101])
     with pytest.raises(InputError, match="1 evaluated patients were in the encoder's training"):
         stroke.run(COUNTS_ONLY, layout)
+
+
+def test_embeddings_of_another_encoder_than_the_manifests_are_left_out(tmp_path: Path) -> None:
+    layout = OutputLayout(tmp_path)
+    _with_embeddings(layout, trained_on=[1])
+    (layout.encoder / "encoder.safetensors").write_bytes(b"new weights")
+    write_completion(layout.embeddings, {"encoder_sha256": "of the old weights"}, 800)
+    report = stroke.run(COUNTS_ONLY, layout)
+    assert not any(a["with_embeddings"] for a in report["analyses"])
+    assert any("another encoder" in note for note in report["notes"])
+
+
+def test_a_patient_in_two_splits_stops_the_report(tmp_path: Path) -> None:
+    layout = OutputLayout(tmp_path)
+    _with_embeddings(layout, trained_on=[1])
+    splits = pd.read_parquet(layout.splits)
+    pd.concat([splits, splits.tail(1).assign(split="train")]).to_parquet(layout.splits, index=False)
+    with pytest.raises(RefusedError, match="stands in it twice"):
+        stroke.run(COUNTS_ONLY, layout)
+
+
+def test_earlier_admissions_stand_beside_every_score(tmp_path: Path) -> None:
+    table = simulate(400, 3).features
+    rng = np.random.default_rng(2)
+    table["f_n_prior_admissions"] = (rng.random(len(table)) < 0.14).astype(int)
+    table["known_f_n_prior_admissions"] = table["index_time_us"]
+    layout = OutputLayout(tmp_path)
+    _write_table(layout, table)
+    detection = stroke.run(FAST, layout)["analyses"][0]
+    n_seen = int((table.loc[table["first_eligible"] == 1, "f_n_prior_admissions"] > 0).sum())
+    stated = detection["patients_with_earlier_admission"]
+    assert stated.startswith(f"{n_seen} of 400 (")
+    assert detection["cha2ds2_vasc"]["patients_with_earlier_admission"] == stated
+    beside = {name: model["patients_with_earlier_admission"] for name, model in detection["models"].items()}
+    assert beside["prevalence"] == beside["age_sex"] == "not needed"
+    assert beside["clinical"] == beside["clinical_waveform"] == stated
+    page = (layout.stroke / "stroke_report.md").read_text()
+    assert page.count(stated) >= 4
+    assert "| Clinical | 400 |" in page
 
 
 def test_embeddings_of_an_encoder_without_manifest_are_left_out(tmp_path: Path) -> None:

@@ -10,7 +10,15 @@ import pandas as pd
 from ecgppg.config.errors import InputError
 from ecgppg.config.schema import OutputLayout, completion_path
 from ecgppg.config.settings import Settings
-from ecgppg.core.files import atomic_path, read_json, sha256_file, write_completion, write_json, write_text
+from ecgppg.core.files import (
+    atomic_path,
+    read_completion,
+    read_json,
+    sha256_file,
+    write_completion,
+    write_json,
+    write_text,
+)
 from ecgppg.core.side_files import side_files
 from ecgppg.risk.analysis import Analysis, analyse
 from ecgppg.risk.cohort import TASKS, build_cohort, read_features
@@ -19,6 +27,7 @@ from ecgppg.risk.figures import draw_figures
 from ecgppg.risk.pages import to_html, to_markdown
 from ecgppg.risk.planted import recovered_odds_ratio
 from ecgppg.risk.report import report_blocks, report_json, title_of
+from ecgppg.stages.split import read_splits
 from ecgppg.synthetic.feature_table import PlantedTruth, simulate
 
 MADE_BESIDE = ("stroke_report.md", "stroke_report.html", "models.json", "simulated_features.csv", "*.png")
@@ -146,13 +155,15 @@ def _embeddings(
     manifest = read_json(layout.encoder / "encoder.json")
     if not isinstance(manifest, dict) or "train_subject_ids" not in manifest:
         return None, left_out + "the encoder has no manifest that lists the patients it was trained on."
+    if _of_another_encoder(layout):
+        return None, left_out + "they are of another encoder than the one whose manifest lies there."
     for path in (layout.splits, layout.metadata):
         if not path.is_file():
             return None, left_out + f"{path.name} is absent."
     from ecgppg.store.embeddings import read_embeddings
     from ecgppg.store.metadata import read_metadata
 
-    splits = pd.read_parquet(layout.splits)
+    splits = read_splits(layout.splits)
     reserve = {int(s) for s in splits.loc[splits["risk_reserve"].astype(bool), "subject_id"]}
     if not reserve:
         return None, left_out + "the risk reserve is empty."
@@ -167,3 +178,10 @@ def _embeddings(
     # The encoder's weights were chosen on its val patients: it knows them too.
     trained_on = frozenset(int(s) for key in ("train_subject_ids", "val_subject_ids") for s in manifest.get(key, []))
     return AdmissionEmbeddings(keys, vectors, reserve, trained_on), ""
+
+
+def _of_another_encoder(layout: OutputLayout) -> bool:
+    """Whether the embeddings say that weights other than those of encoder/ made them; its manifest is then no guard."""
+    made = read_completion(layout.embeddings)
+    weights = sorted(layout.encoder.glob("*.safetensors"))
+    return made is not None and bool(weights) and made["content"].get("encoder_sha256") != sha256_file(weights[0])
