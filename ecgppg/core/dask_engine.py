@@ -8,10 +8,10 @@ from concurrent.futures import CancelledError
 from typing import Any
 
 from ecgppg.config.errors import RunError
+from ecgppg.core.addresses import CONNECT_SECONDS, refuse_silent
 from ecgppg.core.jobs import Landing
 from ecgppg.core.local_engine import interrupts_withheld
 
-CONNECT_SECONDS = 10
 LOOK_SECONDS = 2.0
 SCHEDULER_LOST = "the Dask scheduler is lost; what was finished is saved, the same command continues"
 
@@ -39,6 +39,8 @@ class DaskWorkers:
         self._address, self._patience_s = address, patience_s
         self._landed: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._flying: dict[Any, int] = {}
+        if address:
+            refuse_silent(address, "Dask scheduler")
         self._cluster = None if address else _local_cluster(num_workers)
         try:
             self._client = distributed.Client(
@@ -47,7 +49,7 @@ class DaskWorkers:
         except (OSError, ValueError) as error:
             if self._cluster is not None:
                 self._cluster.close()
-            raise RunError(f"{address}: no Dask scheduler answers ({str(error).splitlines()[0]})") from error
+            raise RunError(f"{address}: is no Dask scheduler ({str(error).splitlines()[0]})") from error
         self._seen_s = self._looked_s = time.monotonic()
         self._n_threads = self._count_threads()
         if not self._n_threads:

@@ -4,18 +4,17 @@ Ray lives in a process of its own (`ray_driver`): it takes over signal handlers,
 process when its cluster is lost. None of that may reach the run.
 """
 
-import socket
 import time
 from collections.abc import Callable
 from multiprocessing import connection, get_context
 from typing import Any
 
 from ecgppg.config.errors import RunError
+from ecgppg.core.addresses import refuse_silent
 from ecgppg.core.jobs import Landing
 from ecgppg.core.local_engine import end_process, interrupts_withheld
 from ecgppg.core.ray_driver import drive
 
-CONNECT_SECONDS = 10.0
 START_SECONDS = 120.0
 LOST = "the Ray cluster is lost{}; what was finished is saved, the same command continues"
 
@@ -35,7 +34,7 @@ class RayWorkers:
 
     def __init__(self, address: str | None, num_workers: int, patience_s: float) -> None:
         if address and address != "auto":
-            _refuse_silent(address)
+            refuse_silent(address, "Ray head node")
         self._pipe, theirs = connection.Pipe()
         self._process = get_context("spawn").Process(
             target=drive, args=(theirs, address, num_workers, patience_s), daemon=False
@@ -87,12 +86,3 @@ class RayWorkers:
             raise RunError(lost if not self._n_slots else LOST.format(f" ({lost})"))
         self._n_slots = n_slots
         return list(landings)
-
-
-def _refuse_silent(address: str) -> None:
-    """Ray itself would try for minutes."""
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
-    except (OSError, ValueError) as error:
-        raise RunError(f"{address}: no Ray head node answers ({error})") from error
