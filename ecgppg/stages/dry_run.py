@@ -1,17 +1,52 @@
-"""What a build would do: patients, windows, bytes, time; measured on a few windows, nothing is written."""
+"""What a build would do: patients, windows, bytes, time; from the headers and a small sample, nothing is written."""
 
+import math
 import time
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ecgppg.config.settings import Settings
+from ecgppg.core.runlog import readable_bytes, readable_seconds
 from ecgppg.stages.plan import BuildPlan, PlannedPatient, plan_build
-
-SAMPLE_PATIENTS = 3
-SAMPLE_WINDOWS = 60
+from ecgppg.stages.sample import PatientSample, Sample, cores, take_sample
 
 
-def run(settings: Settings) -> dict[str, Any]:
-    """Plan, read a few windows of a few patients, and scale.
+@dataclass(frozen=True)
+class Forecast:
+    """An estimate of a build.
+
+    Attributes
+    ----------
+    n_patients, n_candidates : int
+        Planned patients and their candidate windows; these are counted, all else is estimated.
+    n_judged, n_kept : int
+        Windows read and judged, and kept.
+    n_bytes_read, n_bytes_written : int
+        Of signal files, and of what will lie in the output folder.
+    n_bytes_needed : int
+        Free disk that the build needs at its fullest.
+    seconds : float
+        From the command to the finished dataset.
+    n_parallel : int
+        Workers that will work at once.
+    sample : Sample or None
+        What was measured; None where there is nothing to build.
+    """
+
+    n_patients: int
+    n_candidates: int
+    n_judged: int
+    n_kept: int
+    n_bytes_read: int
+    n_bytes_written: int
+    n_bytes_needed: int
+    seconds: float
+    n_parallel: int
+    sample: Sample | None
+
+
+def run(settings: Settings) -> Forecast:
+    """Plan, build a small sample, and scale.
 
     Parameters
     ----------
@@ -20,57 +55,103 @@ def run(settings: Settings) -> dict[str, Any]:
 
     Returns
     -------
-    dict
-        n_patients, n_candidates, n_windows (an upper bound of those kept), n_bytes_read, n_bytes_written, seconds.
+    Forecast
     """
+    began_s = time.monotonic()
     plan = plan_build(settings)
-    limit = settings.max_segments_per_patient
-    kept = [p.n_candidates if limit is None else min(limit, p.n_candidates) for p in plan.patients]
-    n_candidates = sum(p.n_candidates for p in plan.patients)
-    per_window_s, kept_share, bytes_each = _sample(plan, settings)
-    judged = [min(p.n_candidates, n / max(kept_share, 0.05)) for p, n in zip(plan.patients, kept, strict=True)]
-    share_read = sum(judged) / max(n_candidates, 1)
-    n_windows = round(sum(min(n, j * kept_share) for n, j in zip(kept, judged, strict=True)))
-    return {
-        "n_patients": len(plan.patients),
-        "n_candidates": n_candidates,
-        "n_windows": n_windows,
-        "n_bytes_read": round(sum(p.n_bytes for p in plan.patients) * share_read),
-        "n_bytes_written": round(n_windows * bytes_each),
-        "seconds": sum(judged) * per_window_s / max(settings.num_workers, 1),
-    }
+    plan_s = time.monotonic() - began_s
+    return forecast(plan, plan_s, take_sample(plan.patients, settings), settings)
 
 
-def _sample(plan: BuildPlan, settings: Settings) -> tuple[float, float, float]:
-    """(seconds a judged window, share kept, bytes a kept segment), of patients spread over the plan."""
-    from ecgppg.store.codec import encode_segment, quantize
+def forecast(plan: BuildPlan, plan_s: float, sample: Sample | None, settings: Settings) -> Forecast:
+    """Scale a sample to a plan.
 
-    n_judged = n_kept = n_bytes = 0
-    seconds = 0.0
-    few = settings.model_copy(update={"max_segments_per_patient": SAMPLE_WINDOWS})
-    for planned in _spread(plan.patients):
-        began_s = time.perf_counter()
-        windows = _read(planned, few)
-        signals_NCT, _ = quantize(windows.filtered_NCT, windows.source_step_NC)
-        n_bytes += sum(len(encode_segment(signal_CT)) for signal_CT in signals_NCT)
-        seconds += time.perf_counter() - began_s
-        n_judged += windows.counts["windows_judged"]
-        n_kept += windows.counts["windows_kept"]
-    return seconds / max(n_judged, 1), n_kept / max(n_judged, 1), n_bytes / max(n_kept, 1)
+    Parameters
+    ----------
+    plan : BuildPlan
+        What would be built.
+    plan_s : float
+        Seconds that planning took, and will take.
+    sample : Sample or None
+        Measured on some of the plan's patients.
+    settings : Settings
+        Limits, workers and chunks.
+
+    Returns
+    -------
+    Forecast
+    """
+    n_patients, n_candidates = len(plan.patients), sum(p.n_candidates for p in plan.patients)
+    if sample is None:
+        return Forecast(n_patients, n_candidates, 0, 0, 0, 0, 0, plan_s, 1, None)
+    known = {one.subject_id: (one,) for one in sample.patients}
+    expected = [_expected(p, known.get(p.subject_id, sample.patients), settings) for p in plan.patients]
+    n_judged, n_kept, n_signal_bytes, n_bytes_read = (sum(column) for column in zip(*expected, strict=True))
+    n_parallel = _parallel(settings)
+    n_chunks = math.ceil(n_patients / settings.chunk_size)
+    merge = sample.merge
+    seconds = (
+        plan_s
+        + n_chunks * sample.start_s
+        + (n_patients * sample.patient_s + n_judged * sample.window_s) / n_parallel
+        + n_patients * merge.part_s
+        + n_kept * merge.shard_segment_s
+        + merge.last_s.at(n_kept)
+    )
+    n_written = n_signal_bytes + merge.other_bytes.at(n_kept)
+    return Forecast(
+        n_patients, n_candidates, round(n_judged), round(n_kept), round(n_bytes_read), round(n_written),
+        round(n_written + n_signal_bytes), seconds, n_parallel, sample,
+    )  # fmt: skip
 
 
-def _read(planned: PlannedPatient, settings: Settings) -> Any:
-    from pathlib import Path
+def _expected(
+    patient: PlannedPatient, like: Sequence[PatientSample], settings: Settings
+) -> tuple[float, float, float, float]:
+    """Windows judged and kept of a patient, bytes of the kept and bytes read, if it is like one of the sampled.
 
-    from ecgppg.waveform.patient import read_patient
+    The mean over patients, and not the patient with the mean share: a limit is reached by the good ones alone.
+    """
+    judged = kept = n_bytes = 0.0
+    for one in like:
+        limit = patient.n_candidates * one.kept_share
+        if settings.max_segments_per_patient is not None:
+            limit = min(limit, settings.max_segments_per_patient)
+        judged += limit / one.kept_share if one.kept_share > 0 else patient.n_candidates
+        if limit >= settings.least_segments:
+            kept += limit
+            n_bytes += limit * one.bytes_each
+    n = len(like)
+    return judged / n, kept / n, n_bytes / n, patient.n_bytes * judged / n / max(patient.n_candidates, 1)
 
-    patient = planned.patient
-    assert settings.waveforms_dir
-    root = Path(settings.waveforms_dir)
-    return read_patient(root, patient.subject, patient.subject_id, list(patient.records), settings)
+
+def _parallel(settings: Settings) -> int:
+    """Workers that work at once: no more than this machine has cores; a cluster's own are as many as is said."""
+    on_cluster = settings.backend != "local" and (settings.dask_address or settings.ray_address)
+    return max(1, settings.num_workers if on_cluster else min(settings.num_workers, cores()))
 
 
-def _spread(patients: tuple[PlannedPatient, ...]) -> list[PlannedPatient]:
-    with_data = [p for p in patients if p.n_candidates]
-    step = max(1, len(with_data) // SAMPLE_PATIENTS)
-    return with_data[::step][:SAMPLE_PATIENTS]
+def describe(plan: Forecast, settings: Settings) -> list[str]:
+    """A forecast as lines for people."""
+    rows = [
+        ("patients", f"{plan.n_patients:,}"),
+        ("candidate windows", f"{plan.n_candidates:,}"),
+        ("to judge, about", f"{plan.n_judged:,}"),
+        ("to keep, about", f"{plan.n_kept:,}"),
+        ("to read, about", readable_bytes(plan.n_bytes_read)),
+        ("to write, about", readable_bytes(plan.n_bytes_written)),
+        ("disk needed, about", readable_bytes(plan.n_bytes_needed)),
+        ("time, about", f"{readable_seconds(plan.seconds)} with {settings.num_workers} workers"),
+    ]
+    lines = [f"{name:<20} {value}" for name, value in rows]
+    if plan.sample is None:
+        return [*lines, "no patient has a candidate window: nothing to sample"]
+    sampled = plan.sample
+    n_judged, n_kept = (sum(getattr(p, key) for p in sampled.patients) for key in ("n_judged", "n_kept"))
+    return [
+        *lines,
+        f"an estimate: {n_judged:,} windows of {len(sampled.patients)} patients were judged, "
+        f"{100 * n_kept / max(n_judged, 1):.0f} % kept;",
+        f"{1 / sampled.window_s:,.0f} windows/s a worker with {max(sampled.n_workers, 1)} at work, and "
+        f"{sampled.patient_s:.2g} s a patient, measured here; {plan.n_parallel} counted as working at once",
+    ]

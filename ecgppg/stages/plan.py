@@ -78,6 +78,8 @@ def plan_build(settings: Settings) -> BuildPlan:
 
 
 def _planned(patients: list[Patient], settings: Settings) -> list[PlannedPatient]:
+    if not patients:
+        return []
     n_candidates = n_bytes = 0
     planned = []
     with progress("reading headers", sum(len(p.records) for p in patients), "records") as bar:
@@ -94,15 +96,14 @@ def _planned(patients: list[Patient], settings: Settings) -> list[PlannedPatient
 
 def _volumes(patients: list[Patient], settings: Settings) -> Iterator[tuple[Patient, Volume]]:
     """Every patient's volume: here as long as that takes no longer than to start workers, then in workers."""
-    jobs = iter([_VolumeJob(patient, settings) for patient in patients])
-    began_s = time.monotonic()
-    if settings.num_workers:
-        for job in jobs:
-            yield job.patient, _volume(job)
-            if time.monotonic() - began_s > ALONE_SECONDS:
-                break
-    for done in map_jobs(_volume, jobs, settings.num_workers):
-        yield done.job.patient, done.result or Volume(0, 0)
+    jobs = [_VolumeJob(patient, settings) for patient in patients]
+    began_s, n_alone = time.monotonic(), 0
+    while n_alone < len(jobs) and not (settings.num_workers and time.monotonic() - began_s > ALONE_SECONDS):
+        yield jobs[n_alone].patient, _volume(jobs[n_alone])
+        n_alone += 1
+    if rest := jobs[n_alone:]:
+        for done in map_jobs(_volume, rest, settings.num_workers):
+            yield done.job.patient, done.result or Volume(0, 0)
 
 
 def _volume(job: _VolumeJob) -> Volume:

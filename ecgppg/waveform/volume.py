@@ -47,23 +47,29 @@ def patient_volume(root: Path, records: Sequence[str], settings: BuildSettings) 
         except DamagedRecord:
             continue
         for stretch in record.stretches:
-            n_windows, n_frames = _windows_and_frames(record, stretch, settings.segment_seconds)
+            n_windows, n_frames = _windows_and_frames(record, stretch, settings)
             piece = stretch.pieces[0]
             n_candidates += n_windows
             n_bytes += n_frames * bytes_per_frame(piece.header, list(piece.signals.values()))
     return Volume(n_candidates, round(n_bytes))
 
 
-def _windows_and_frames(record: RecordPlan, stretch: Stretch, n_seconds: float) -> tuple[int, int]:
-    """Candidate windows of a stretch, and the frames that all its runs read, each with its context."""
+def _windows_and_frames(record: RecordPlan, stretch: Stretch, settings: BuildSettings) -> tuple[int, int]:
+    """Candidate windows of a stretch, and the frames read for them with their context.
+
+    Where a patient's windows are limited, runs lie apart and each is read with its own context; where every window is
+    wanted, neighbours are read in one go.
+    """
+    n_seconds = settings.segment_seconds
     n = frames_per_window(record.fs_hz, n_seconds)
     if stretch.n < n:
         return 0, 0
     windows = candidate_windows(replace(record, stretches=(stretch,)), n_seconds)
     if not len(windows):
         return 0, 0
-    n_runs = int(windows[-1]) // WINDOWS_PER_RUN - int(windows[0]) // WINDOWS_PER_RUN + 1
     begin, last = window_starts(windows[[0, -1]], record.fs_hz, n_seconds).tolist()
     context = round(CONTEXT_SECONDS * record.fs_hz)
-    before, after = min(context, begin - stretch.start), min(context, stretch.stop - last - n)
-    return len(windows), len(windows) * n + 2 * context * (n_runs - 1) + before + after
+    n_frames = last + n - begin + min(context, begin - stretch.start) + min(context, stretch.stop - last - n)
+    if settings.max_segments_per_patient is not None:
+        n_frames += 2 * context * (int(windows[-1]) // WINDOWS_PER_RUN - int(windows[0]) // WINDOWS_PER_RUN)
+    return len(windows), n_frames
