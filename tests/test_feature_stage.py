@@ -143,7 +143,7 @@ def test_small_counts_of_earlier_admissions_are_hidden():
     )
     seen = earlier_seen(table, 0.95)
     assert seen.shown(11) == "<11 of 30"
-    assert seen.shown(1) == "4 of 30 (13%, 5–30)"
+    assert seen.shown(1) == "4 of 30 (13%, 5–30%)"
     assert earlier_seen(table.drop(columns="f_n_prior_admissions"), 0.95) is None
 
 

@@ -31,11 +31,11 @@ class EarlierSeen:
     high: float
 
     def shown(self, least: int) -> str:
-        """As people may see it: "14 of 100 (14 %, 9-22)"; nothing but the bound where a small cell would show."""
+        """As people may see it: "14 of 100 (14%, 9–22%)"; nothing but the bound where a small cell would show."""
         patients, seen = shown_cohort(self.n_patients, self.n_seen, least)
         if patients == "hidden" or seen.startswith("<") or not self.n_patients:
             return f"{seen} of {patients}"
-        return f"{seen} of {patients} ({self.n_seen / self.n_patients:.0%}, {100 * self.low:.0f}–{100 * self.high:.0f})"
+        return f"{seen} of {patients} ({self.n_seen / self.n_patients:.0%}, {100 * self.low:.0f}–{self.high:.0%})"
 
 
 def earlier_seen(frame: pd.DataFrame, confidence: float) -> EarlierSeen | None:

@@ -217,11 +217,11 @@ def _section(a: Analysis, settings: Settings) -> list[Block]:
     blocks.append(Table(header, rows))
     keys = ("calibration_intercept", "calibration_slope")
     rows = [
-        (MODEL_TITLES[m], patients, events, *(_show(e[k]) for k in keys))
+        (MODEL_TITLES[m], patients, events, _earlier_of(a, settings, m), *(_show(e[k]) for k in keys))
         for m, e in a.measured.models.items()
         if m != "prevalence"
     ]
-    blocks.append(Table(("Model", "patients", "events", *(_METRIC_TITLES[k] for k in keys)), rows))
+    blocks.append(Table(("Model", "patients", "events", EARLIER, *(_METRIC_TITLES[k] for k in keys)), rows))
     seen = [
         f"**{MODEL_TITLES[m]}** saw {', '.join(_plain_name(n) for n in names)}."
         for m, names in a.ladder.predictors.items()

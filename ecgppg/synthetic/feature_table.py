@@ -77,6 +77,8 @@ def simulate(n_patients: int = 2000, seed: int = 42) -> SimulatedTable:
         "f_prior_stroke": (rng.random(n) < 0.08).astype(int),
         "f_prior_af": (af & (rng.random(n) < 0.4)).astype(int),
     }
+    coded_before = np.any([values == 1 for name, values in f.items() if name.startswith("f_prior_")], axis=0)
+    f["f_n_prior_admissions"] = coded_before.astype(int)
     f["f_med_anticoagulant"] = (rng.random(n) < np.where(f["f_prior_af"] == 1, 0.5, 0.06)).astype(int)
     f |= _waveform(af, rng)
 
