@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_OUTPUT ?= demo_output
 PYTEST_WORKERS ?= 2
+BENCH_OPTIONS ?= --floor
 
-.PHONY: demo test test-slow check setup clean
+.PHONY: demo test test-slow check bench setup clean
 
 setup: $(VENV)/.installed
 
@@ -30,6 +31,9 @@ check: setup
 	"$(BIN)/ruff" check .
 	"$(BIN)/ruff" format --check .
 	"$(BIN)/mypy"
+
+bench: setup
+	"$(BIN)/python" benchmarks/build.py $(BENCH_OPTIONS)
 
 clean:
 	rm -rf "$(VENV)" "$(DEMO_OUTPUT)" .pytest_cache .mypy_cache .ruff_cache

@@ -17,7 +17,8 @@ from ecgppg.core.files import read_completion
 FOLDER = Path(__file__).resolve().parent
 SIDES = ("naive", "ours")
 MIN_SEGMENTS = 10
-TIMES_TITLE = "where the time goes"
+TIME_LINE = re.compile(r"(?:\S+ \S+ INFO \S+: )?(time: .*)")
+"""A line of the log that tells how long a step of the build took."""
 
 
 @dataclass(frozen=True)
@@ -138,12 +139,6 @@ def _ours(task: Task, output: Path) -> Build:
 
 
 def stage_times(build: Build) -> list[str]:
-    """What our build's log says of where its time went, stage by stage; empty where it says nothing."""
+    """What our build's log says of where its time went, step by step; empty where it says nothing."""
     lines = OutputLayout(build.path.parent).log.read_text().splitlines()
-    begin = max((i for i, line in enumerate(lines) if TIMES_TITLE in line), default=None)
-    if begin is None:
-        return []
-    stamped = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
-    end = next((i for i in range(begin + 1, len(lines)) if stamped.match(lines[i])), len(lines))
-    title = lines[begin][lines[begin].index(TIMES_TITLE) :]
-    return [title, *lines[begin + 1 : end]]
+    return [told[1] for told in map(TIME_LINE.fullmatch, lines) if told]
