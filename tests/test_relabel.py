@@ -1,6 +1,8 @@
 """New definitions on a finished dataset: labels, features and card change, signals and splits do not."""
 
+import csv
 import json
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -18,12 +20,15 @@ from ecgppg.stages.check import run as check
 from ecgppg.stages.risk_reserve import standing
 from ecgppg.synthetic.cohort import make_cohort
 
+QUARTER = pd.Timedelta(minutes=15)
+
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """A small synthetic cohort, built and split."""
     folder = tmp_path_factory.mktemp("relabel")
-    make_cohort(folder / "cohort", n_patients=6, minutes=5, seed=11, num_workers=0)
+    truth = make_cohort(folder / "cohort", n_patients=6, minutes=5, seed=11, num_workers=0)
+    chart_rhythms(truth)
     settings = Settings(
         waveforms_dir=str(folder / "cohort" / "waveforms"),
         clinical_dir=str(folder / "cohort" / "clinical"),
@@ -36,6 +41,36 @@ def built(tmp_path_factory):
     build.run(settings, layout)
     split.run(settings, layout)
     return settings, layout
+
+
+def chart_rhythms(truth):
+    """CHARTEVENTS with an entry four minutes into every record, by the text of one database or the other."""
+    rows = [["ROW_ID", "SUBJECT_ID", "ITEMID", "CHARTTIME", "VALUE"]]
+    for i, record in enumerate(truth.records.to_dict("records")):
+        when = pd.Timestamp(record["start_time"]) + pd.Timedelta(minutes=4)
+        item, value = ((212, "Atrial Fib"), (220048, "SR (Sinus Rhythm)"), (220045, "88"))[i % 3]
+        rows.append([i, record["subject_id"], item, f"{when:%Y-%m-%d %H:%M:%S}", value])
+    with open(truth.clinical / "CHARTEVENTS.csv", "w", newline="") as f:
+        csv.writer(f).writerows(rows)
+
+
+def test_windows_before_an_entry_have_the_charted_rhythm(built):
+    settings, layout = built
+    with open(Path(settings.clinical_dir) / "CHARTEVENTS.csv", newline="") as f:
+        entries = [(int(r["SUBJECT_ID"]), pd.Timestamp(r["CHARTTIME"]), r["VALUE"]) for r in csv.DictReader(f)]
+    meaning = {"Atrial Fib": "af", "SR (Sinus Rhythm)": "sinus"}
+    metadata = pd.read_parquet(layout.metadata)
+    expected = []
+    for subject, start_us in zip(metadata["subject_id"], metadata["start_time_us"], strict=True):
+        start = pd.Timestamp("1970-01-01") + pd.Timedelta(int(start_us), "us")
+        ends = start + pd.Timedelta(seconds=10)
+        near = [v for s, t, v in entries if s == subject and v in meaning and ends <= t <= start + QUARTER]
+        expected.append(meaning[near[0]] if near else None)
+    found = metadata["label_charted_rhythm"].astype(object)
+    assert found.where(found.notna(), None).tolist() == expected
+    assert {"af", "sinus", None} == set(expected)
+    notices = json.loads(layout.card_json.read_text())["labels"]["notices"]
+    assert [line for line in notices if line.startswith("charted rhythm: ")] == notices
 
 
 def own_lists(path, **codes):

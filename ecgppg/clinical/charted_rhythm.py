@@ -28,7 +28,7 @@ class ChartedLabels:
     codes_N : ndarray of uint8 (N,)
         Index into `names`; 255 unknown.
     names : tuple of str
-        The rhythms of the definitions.
+        The rhythms of the definitions, in the order of the alphabet.
     counts : Counter of str
         entries, entries_of_no_rhythm, entries_that_disagree, windows_labelled.
     """
@@ -73,8 +73,8 @@ def charted_rhythm(
         that entry. An entry of no known rhythm, or entries of one time that disagree, leave it unknown: an older or a
         later entry does not stand in for them.
     """
-    names = tuple(rhythms)
-    code_of = {_spelling(value): code for code, rhythm in enumerate(rhythms.values()) for value in rhythm.values}
+    names = tuple(sorted(rhythms))
+    code_of = {_spelling(value): code for code, name in enumerate(names) for value in rhythms[name].values}
     values = entries["value"].astype("category")
     by_category = np.array([*(code_of.get(_spelling(v), ChartedLabels.UNKNOWN) for v in values.cat.categories), 255])
     subject_id_N, start_us_N, end_us_N = (np.asarray(a, np.int64) for a in (subject_id_N, start_us_N, end_us_N))
