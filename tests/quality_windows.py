@@ -30,7 +30,7 @@ class Windows:
 
     kind: str
     fs_hz: float
-    code_limits: tuple[int, int]
+    limits_N2: np.ndarray
     codes_NT: np.ndarray
     raw_NT: np.ndarray
     filtered_NT: np.ndarray
@@ -41,7 +41,7 @@ class Windows:
 
 
 def real_windows(data_dir: Path) -> tuple[int, list[Windows]]:
-    """How many windows, and their channels in groups of like rate and ADC."""
+    """How many windows, and their channels in groups of like rate."""
     n, groups = 0, {}
     for folder, limit in COLLECTIONS.values():
         taken = 0
@@ -50,11 +50,12 @@ def real_windows(data_dir: Path) -> tuple[int, list[Windows]]:
                 break
             taken += len(next(iter(blocks.values())).codes_NT)
             for b in blocks.values():
-                key = (b.kind, b.fs_hz, b.code_limits, b.codes_NT.shape[1])
-                groups.setdefault(key, []).append((b.codes_NT, b.raw_NT, b.filtered_NT))
+                limits_N2 = np.broadcast_to(b.code_limits, (len(b.codes_NT), 2))
+                key = (b.kind, b.fs_hz, b.codes_NT.shape[1])
+                groups.setdefault(key, []).append((limits_N2, b.codes_NT, b.raw_NT, b.filtered_NT))
         n += taken
     joined = [
-        Windows(*key[:3], *(np.concatenate(parts) for parts in zip(*members, strict=True)))
+        Windows(*key[:2], *(np.concatenate(parts) for parts in zip(*members, strict=True)))
         for key, members in groups.items()
     ]
     return n, joined
@@ -137,4 +138,5 @@ def _made(kind: str, signals: list, gain: float, limits: tuple[int, int], fs_hz:
     # At 250 Hz every other sample stands for the dataset's rate: what is filtered need not be what a resampler made.
     raw_NT = np.where(missing_NT, np.nan, codes_NT / gain).astype(np.float32)[:, :: round(fs_hz / FS_HZ)]
     band_hz = (0.5, 40.0) if kind == "ECG" else (0.3, 8.0)
-    return Windows(kind, fs_hz, limits, codes_NT, raw_NT, zero_phase(raw_NT, *band_hz, FS_HZ))
+    limits_N2 = np.broadcast_to(limits, (len(codes_NT), 2))
+    return Windows(kind, fs_hz, limits_N2, codes_NT, raw_NT, zero_phase(raw_NT, *band_hz, FS_HZ))
