@@ -9,8 +9,9 @@ from typing import Any
 from ecgppg.config.errors import EcgppgError, InputError, RefusedError
 from ecgppg.config.schema import OutputLayout, completion_path
 from ecgppg.config.settings import Settings
+from ecgppg.core.engine import chosen_engine
 from ecgppg.core.files import changed_keys, read_json, write_json, write_text
-from ecgppg.core.runlog import readable_bytes, readable_seconds, start_log
+from ecgppg.core.runlog import start_log
 from ecgppg.preflight import check_demo, check_inputs, check_settings, make_folder
 
 BUILD_STAGES = ("build",)
@@ -92,13 +93,7 @@ def dry_run(settings: Settings) -> int:
 
     check_settings(settings, STAGES)
     start_log(None)
-    plan = stage.run(settings)
-    print(f"patients             {plan['n_patients']:>14,}")
-    print(f"candidate windows    {plan['n_candidates']:>14,}")
-    print(f"segments, about      {plan['n_windows']:>14,}")
-    print(f"to read, about       {readable_bytes(plan['n_bytes_read']):>14}")
-    print(f"to write, about      {readable_bytes(plan['n_bytes_written']):>14}")
-    print(f"time, about          {readable_seconds(plan['seconds']):>14} with {settings.num_workers} workers")
+    print("\n".join(stage.describe(stage.run(settings), settings)))
     return 0
 
 
@@ -153,7 +148,8 @@ def remove_from(stage: str, layout: OutputLayout) -> None:
     made: dict[str, list[Path]] = {
         "build": [
             layout.dataset, layout.metadata, layout.metadata_pickle, layout.features, layout.features_dictionary,
-            layout.linkage, layout.card_markdown, layout.card_json, layout.build,
+            layout.linkage, layout.patient_labels, layout.record_flow, layout.card_markdown, layout.card_json,
+            layout.build,
         ],
         "split": [layout.splits],
         "train": [
@@ -178,6 +174,8 @@ def remove_from(stage: str, layout: OutputLayout) -> None:
 def _start(settings: Settings, layout: OutputLayout, stages: tuple[str, ...], fresh: bool, verbose: bool) -> None:
     """Refuse what cannot be, remove what is to be made anew, and note what was asked for."""
     check_inputs(settings, layout, stages, fresh)
+    if "build" in stages and (fresh or not layout.dataset.is_file()):
+        chosen_engine(settings, layout.build).check(settings.num_workers)
     make_folder(layout.root)
     if fresh:
         # Splits are frozen: training anew must not move a patient from test to train.
