@@ -170,3 +170,14 @@ def test_whether_drugs_come_later_is_not_told_beforehand(tmp_path):
         told.append(clinical_features(read_tables(folder), DEFINITIONS, rows).filter(like="f_med_").to_numpy(float))
     np.testing.assert_array_equal(told[0], told[1])
     assert np.isnan(told[0][0, 0])
+
+
+def test_a_later_stay_with_a_discharge_in_the_past_is_no_history(tmp_path):
+    """Discharged, by a slip, before the waveform, though it began a year after it."""
+    slip = (1, 14, "2123-01-10 08:00:00", "2119-01-20 12:00:00", "", "EMERGENCY", 0)
+    folder = write_folder(
+        tmp_path, ADMISSIONS=[*ROWS["ADMISSIONS"], slip], DIAGNOSES_ICD=[*DIAGNOSES, (1, 14, 1, "4280")]
+    )
+    rows = pd.DataFrame({"subject_id": [1], "hadm_id": [13], "index_time_us": [us("2122-01-12 00:00:00")]})
+    row = clinical_features(read_tables(folder), DEFINITIONS, rows).iloc[0]
+    assert (row["f_n_prior_admissions"], row["f_elix_heart_failure"]) == (2, 0)

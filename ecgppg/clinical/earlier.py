@@ -60,6 +60,15 @@ class EarlierAdmissions:
         return found_NG
 
 
+def ended_us(tables: ClinicalTables) -> np.ndarray:
+    """When each admission was over and its codes could be known, microseconds, in the order of `tables.admissions`.
+
+    Its discharge, or its beginning where the tables have it end before it began: a later stay whose discharge is a
+    slip of the pen must not pass for an earlier one.
+    """
+    return np.maximum(to_us(tables.admissions["dischtime"]), to_us(tables.admissions["admittime"]))
+
+
 def earlier_admissions(
     tables: ClinicalTables, subject_id_N: np.ndarray, hadm_id_N: np.ndarray, index_time_us_N: np.ndarray
 ) -> EarlierAdmissions:
@@ -77,7 +86,7 @@ def earlier_admissions(
             "subject_id": admissions["subject_id"],
             "earlier": admissions["hadm_id"],
             "admission": np.arange(len(admissions)),
-            "ended_us": to_us(admissions["dischtime"]),
+            "ended_us": ended_us(tables),
         }
     )
     rows = pd.DataFrame({"subject_id": subject_id_N, "hadm_id": hadm_id_N, "index_us": index_time_us_N})

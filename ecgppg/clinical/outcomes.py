@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ecgppg.clinical.code_lists import Definitions
+from ecgppg.clinical.earlier import ended_us
 from ecgppg.clinical.labels import codes_of_admissions
 from ecgppg.clinical.mortality import HORIZON_DAYS, died_within
 from ecgppg.clinical.tables import ClinicalTables
@@ -69,7 +70,7 @@ def _of_admission(tables: ClinicalTables, definitions: Definitions, hadm_id_N: n
         "af_this": codes_of_admissions(tables, definitions.labels["af"].codes),
         "death_hospital": died.where(died.isin([0, 1]), UNKNOWN_LABEL).to_numpy(),
     }
-    discharge_us = to_us(admissions["dischtime"])
+    discharge_us = ended_us(tables)
     position_N = pd.Index(admissions["hadm_id"]).get_indexer(pd.Index(hadm_id_N))
     linked = position_N >= 0
     columns: dict[str, np.ndarray] = {"linked": linked.astype(np.int8)}
@@ -97,7 +98,7 @@ def _later_stroke(
             "subject_id": admissions["subject_id"],
             "stay": admissions["hadm_id"],
             "began_us": to_us(admissions["admittime"]),
-            "ended_us": to_us(admissions["dischtime"]),
+            "ended_us": ended_us(tables),
             "stroke": stroke,
             "excluded": np.any([stroke == 1, *(codes == 1 for codes in excluding)], axis=0),
         }

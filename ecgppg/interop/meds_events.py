@@ -12,6 +12,7 @@ import pandas as pd
 
 from ecgppg.clinical.code_lists import Definitions
 from ecgppg.clinical.demographics import OLDEST_YEARS, patients_at_first_admission
+from ecgppg.clinical.earlier import ended_us
 from ecgppg.clinical.icd import decimal
 from ecgppg.clinical.medications import of_class
 from ecgppg.clinical.tables import ClinicalTables
@@ -127,7 +128,7 @@ def _people(tables: ClinicalTables) -> Iterator[pd.DataFrame]:
 
 
 def _diagnoses(tables: ClinicalTables) -> pd.DataFrame:
-    discharge_us = pd.Series(to_us(tables.admissions["dischtime"]), index=tables.admissions["hadm_id"])
+    discharge_us = pd.Series(ended_us(tables), index=tables.admissions["hadm_id"])
     diagnoses = tables.diagnoses_icd
     codes = diagnoses["icd9_code"].astype("category")
     names = np.array([_diagnosis_code(str(code)) for code in codes.cat.categories], dtype=object)
