@@ -82,9 +82,9 @@ def test_an_unknown_admission_has_no_labels_at_all(tables):
         (2, 21, "2125-02-21 10:00:00", 1, 1, 1),
         (2, 21, "2125-03-02 23:00:00", 1, 1, 1),  # the day of death has no hour
         (2, 21, "2125-03-03 00:00:00", 1, -1, -1),  # a time after the death contradicts it
-        (3, 31, "2140-05-20 10:00:00", 0, 1, 1),
-        (3, 31, "2140-05-03 10:00:00", 0, 1, 1),  # 90 days to the day
-        (3, 31, "2140-05-02 10:00:00", 0, 0, 1),
+        (3, 31, "2140-05-20 10:00:00", 0, 1, -1),  # MetaVision: a year is not followed, not even of the dead
+        (3, 31, "2140-05-03 10:00:00", 0, 1, -1),  # 90 days to the day
+        (3, 31, "2140-05-02 10:00:00", 0, 0, -1),
         (1, 13, "2122-01-15 00:00:00", 0, 0, 0),  # CareVue: followed for a year
         (4, 41, "2150-01-02 00:00:00", 0, 0, -1),  # MetaVision: followed for 90 days
         (4, 41, "2150-01-12 00:00:00", 0, -1, -1),  # 90 days from here end after the follow-up
@@ -99,10 +99,30 @@ def test_deaths_are_counted_in_days_as_far_as_they_are_followed(
     assert [labels[f"death_{name}"] for name in ("hospital", "90d", "1y")] == [in_hospital, in_90d, in_1y]
 
 
-def test_a_later_admission_shows_that_a_patient_lived(tmp_path):
+def test_a_later_admission_does_not_lengthen_the_follow_up(tmp_path):
+    """Only those who lived come back: were they labelled, MetaVision would have survivors only."""
     later = (4, 42, "2151-06-01", "2151-06-09", "", "EMERGENCY", 0)
     tables = read_tables(write_folder(tmp_path, ADMISSIONS=[*ADMISSIONS, later]))
-    assert label(tables, 4, 41, "2150-01-02")["death_1y"] == 0
+    assert label(tables, 4, 41, "2150-01-02")["death_1y"] == -1
+    assert label(tables, 4, 41, "2150-01-02")["death_90d"] == 0
+
+
+def test_whether_a_death_is_known_does_not_depend_on_its_outcome(tmp_path):
+    """The same stays, once with everybody dead within the year and once with nobody: the same labels are unknown."""
+    alive = read_tables(write_folder(tmp_path / "alive", PATIENTS=[(*row[:3], "") for row in PATIENTS]))
+    dead = read_tables(
+        write_folder(tmp_path / "dead", PATIENTS=[(*row[:3], f"{DIES[row[0]]} 00:00:00") for row in PATIENTS])
+    )
+    for subject, hadm, came, *_ in ADMISSIONS:
+        found = [label(tables, subject, hadm, came) for tables in (alive, dead)]
+        if subject == 2 or hadm in (11, 12):
+            continue  # died in hospital in either; admitted again after the other's death
+        for name in ("death_90d", "death_1y"):
+            assert (found[0][name] == -1) == (found[1][name] == -1)
+            assert found[1][name] in (1, -1)
+
+
+DIES = {1: "2122-02-20", 2: "2125-03-02", 3: "2140-07-01", 4: "2150-02-01"}
 
 
 def test_a_missing_date_of_death_is_taken_from_the_admission(tmp_path):
@@ -199,6 +219,7 @@ def test_deaths_of_the_demo_patients_are_those_counted_by_hand(data_dir):
     tables = read_tables(folder)
     admissions = read_by_hand(folder, "ADMISSIONS")
     died = {r["subject_id"]: datetime.fromisoformat(r["dod"]).date() for r in read_by_hand(folder, "PATIENTS")}
+    carevue = {r["hadm_id"] for r in read_by_hand(folder, "ICUSTAYS") if r["dbsource"] == "carevue"}
     rows = label_rows(
         tables,
         DEFINITIONS,
@@ -209,4 +230,4 @@ def test_deaths_of_the_demo_patients_are_those_counted_by_hand(data_dir):
     for i, row in enumerate(admissions):
         days = (died[row["subject_id"]] - datetime.fromisoformat(row["admittime"]).date()).days
         assert rows["death_90d"][i] == int(days <= 90)
-        assert rows["death_1y"][i] == int(days <= 365)
+        assert rows["death_1y"][i] == (int(days <= 365) if row["hadm_id"] in carevue else -1)

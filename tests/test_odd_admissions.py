@@ -102,7 +102,7 @@ def test_a_time_of_death_without_its_flag_is_counted_and_no_death_in_hospital(tm
 
 
 def test_follow_up_differs_between_the_two_databases(tmp_path):
-    """Alive 200 days after discharge: known of a CareVue patient, of a MetaVision patient not, of both kinds not."""
+    """A year is followed of CareVue patients, of MetaVision's not, nor of both kinds, dead or alive."""
     stays = [(1, 11, 101, "carevue"), (2, 21, 201, "metavision"), (3, 31, 301, "both"), (4, 41, 401, "CareVue")]
     folder = write_folder(
         tmp_path,
@@ -117,9 +117,9 @@ def test_follow_up_differs_between_the_two_databases(tmp_path):
     subjects = np.arange(1, 5)
     assert died_within(tables, subjects, at, 365)[0].tolist() == [0, -1, -1, 0]
     assert died_within(tables, subjects, at, 90)[0].tolist() == [0, 0, 0, 0]
-    people = [(s, "M", "2080-01-01", "2150-07-19") for s in range(1, 5)]  # died on day 199: known whoever recorded it
+    people = [(s, "M", "2080-01-01", "2150-07-19") for s in range(1, 5)]  # died on day 199
     dead = read_tables(write_folder(tmp_path / "dead", **{**rows_of(folder), "PATIENTS": people}))
-    assert died_within(dead, subjects, at, 365)[0].tolist() == [1, 1, 1, 1]
+    assert died_within(dead, subjects, at, 365)[0].tolist() == [1, -1, -1, 1]
     assert died_within(dead, subjects, at, 90)[0].tolist() == [0, 0, 0, 0]
 
 

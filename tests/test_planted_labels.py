@@ -96,12 +96,11 @@ def test_deaths_are_those_planted_as_far_as_they_were_followed(planted):
             assert row["hours_to_death"] == np.float32((index.dischtime - index.intime) / timedelta(hours=1))
         else:
             assert np.isnan(row["hours_to_death"])
-        last = course.admissions[-1].dischtime.date()
-        followed = last + timedelta(days=365 if course.dbsource == "carevue" else 90)
+        followed = index.dischtime.date() + timedelta(days=365 if course.dbsource == "carevue" else 90)
         for name, days in (("death_90d", 90), ("death_1y", 365)):
             until = index.intime.date() + timedelta(days=days)
-            alive = 0 if followed >= until else -1
-            expected = int(course.dod.date() <= until) if course.dod is not None else alive
+            died = course.dod is not None and course.dod.date() <= until
+            expected = int(died) if followed >= until else -1
             assert row[name] == expected
             unknown_year += name == "death_1y" and expected == -1
     assert unknown_year > 100
