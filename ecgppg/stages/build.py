@@ -11,7 +11,6 @@ from ecgppg.config.settings import Settings
 from ecgppg.core.files import publish, read_completion, write_completion
 from ecgppg.core.lock import only_one
 from ecgppg.core.runlog import readable_bytes, readable_seconds
-from ecgppg.core.stopwatch import Stopwatch
 from ecgppg.stages.card import write_card
 from ecgppg.stages.finished import (
     finished_dataset,
@@ -28,6 +27,7 @@ from ecgppg.stages.plan import BuildPlan, plan_build
 from ecgppg.stages.room import check_room_for_merge, check_room_for_work
 from ecgppg.stages.shards import build_shards
 from ecgppg.stages.tally import Tally, attrition
+from ecgppg.stages.times import BuildTimes
 from ecgppg.store.merge import merge_segments, merged_columns
 from ecgppg.store.segments import plain
 
@@ -66,11 +66,11 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
 
 
 def _build(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
-    watch = Stopwatch()
+    times = BuildTimes()
     content = settings.content("build")
     tidy(layout)
     record = finished_dataset(layout, content)
-    with watch.step("plan"):
+    with times.step("plan"):
         plan = plan_build(settings)
     total = Tally.of(record) if record else Tally()
     shards = finished_shards(layout, content, built=total)
@@ -81,64 +81,64 @@ def _build(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     check_room_for_work(layout, new, shards, settings)
     if record and not new and not shards:
         log.info("dataset: all %d planned patients are built already", len(plan.patients))
-        record = _complete_tables(record, plan, total, settings, layout, watch)
+        record = _complete_tables(record, plan, total, settings, layout, times)
     else:
         log.info(
             "dataset: %d patients to build, %s candidate windows, %s of signals",
             len(new), f"{sum(p.n_candidates for p in new):,}", readable_bytes(sum(p.n_bytes for p in new)),
         )  # fmt: skip
-        for path, tally in build_shards(new, settings, layout, next_index(shards), watch):
+        for path, tally in build_shards(new, settings, layout, next_index(shards), times):
             total.add(tally)
             shards[path] = tally
         sources = ([layout.dataset] if record else []) + sorted(shards)
-        record = _merge(sources, plan, total, settings, layout, watch)
+        record = _merge(sources, plan, total, settings, layout, times)
     shutil.rmtree(layout.build, ignore_errors=True)
-    _say_end(record, plan, layout, watch)
+    _say_end(record, plan, layout, times)
     return _summary(record)
 
 
 def _merge(
-    sources: list[Path], plan: BuildPlan, total: Tally, settings: Settings, layout: OutputLayout, watch: Stopwatch
+    sources: list[Path], plan: BuildPlan, total: Tally, settings: Settings, layout: OutputLayout, times: BuildTimes
 ) -> dict[str, Any]:
     """Merge the sources into the dataset with the clinic's columns, put it in its place, write the tables beside it."""
     check_room_for_merge(layout.root, sources, f"merging {len(sources)} files into {layout.dataset.name}", total.n_rows)
-    joined = _join(sources, plan, settings, watch)
+    joined = _join(sources, plan, settings, times)
     merged = merged_dataset(layout)
-    with watch.step("final merge"):
+    with times.step("final merge"):
         merge_segments(sources, merged, dataset_attributes(settings), joined.columns)
         counts = attrition(plan, total) + linkage_counts(joined.linkage)
         write_completion(
             merged, settings.content("build"), total.n_rows, counts=dict(counts), **total.as_record(),
-            seconds=round(watch.total_s, 1), labels=joined.provenance,
+            seconds=round(times.total_s, 1), labels=joined.provenance,
         )  # fmt: skip
         publish(merged, layout.dataset)
-    return _write_tables(joined, settings, layout, watch)
+    return _write_tables(joined, settings, layout, times)
 
 
 def _complete_tables(
-    record: dict[str, Any], plan: BuildPlan, total: Tally, settings: Settings, layout: OutputLayout, watch: Stopwatch
+    record: dict[str, Any], plan: BuildPlan, total: Tally, settings: Settings, layout: OutputLayout, times: BuildTimes
 ) -> dict[str, Any]:
     """Write the tables of a finished dataset, where a run ended before it had; signals are not copied for that."""
     if tables_whole(layout, record):
-        if layout.build.exists() or not (layout.card_json.exists() and layout.card_markdown.exists()):
+        if layout.build.exists() or not layout.card_markdown.exists() or read_completion(layout.card_json) is None:
             write_card(settings, layout)
         return record
-    joined = _join([layout.dataset], plan, settings, watch)
+    joined = _join([layout.dataset], plan, settings, times)
     if json.loads(json.dumps(joined.provenance)) != record["labels"]:
         log.info("dataset: what the clinical tables say has changed since; its labels are written anew")
-        return _merge([layout.dataset], plan, total, settings, layout, watch)
-    return _write_tables(joined, settings, layout, watch)
+        return _merge([layout.dataset], plan, total, settings, layout, times)
+    return _write_tables(joined, settings, layout, times)
 
 
-def _join(sources: list[Path], plan: BuildPlan, settings: Settings, watch: Stopwatch) -> Joined:
-    with watch.step("join"):
+def _join(sources: list[Path], plan: BuildPlan, settings: Settings, times: BuildTimes) -> Joined:
+    with times.step("join"):
         columns = merged_columns(sources)
         known = {column.name: plain(columns[column.name]) for column in SEGMENT_COLUMNS}
         return join_clinic(known, list(plan.found), settings)
 
 
-def _write_tables(joined: Joined, settings: Settings, layout: OutputLayout, watch: Stopwatch) -> dict[str, Any]:
-    with watch.step("tables"):
+def _write_tables(joined: Joined, settings: Settings, layout: OutputLayout, times: BuildTimes) -> dict[str, Any]:
+    with times.step("tables"):
         write_tables(joined, layout)
         write_card(settings, layout)
     record = read_completion(layout.dataset)
@@ -146,13 +146,13 @@ def _write_tables(joined: Joined, settings: Settings, layout: OutputLayout, watc
     return record
 
 
-def _say_end(record: dict[str, Any], plan: BuildPlan, layout: OutputLayout, watch: Stopwatch) -> None:
+def _say_end(record: dict[str, Any], plan: BuildPlan, layout: OutputLayout, times: BuildTimes) -> None:
     if record["rows"] == 0:
         log.warning("NOTHING WAS KEPT: no window of %d patients passed; see the attrition table in %s",
                     len(plan.patients), layout.card_markdown)  # fmt: skip
-    for step, seconds in watch.seconds.items():
-        log.info("time: %-13s %10.1f s %4.0f %%", step, seconds, 100 * seconds / watch.total_s)
-    log.info("dataset: %s segments in %s", f"{record['rows']:,}", readable_seconds(watch.total_s))
+    for line in times.lines():
+        log.info("%s", line)
+    log.info("dataset: %s segments in %s", f"{record['rows']:,}", readable_seconds(times.total_s))
 
 
 def _summary(record: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from ecgppg.core.engine import Engine
 from ecgppg.core.files import config_hash, read_json, write_json
 from ecgppg.core.parallel import map_jobs
 from ecgppg.sources.find import Patient
@@ -20,10 +21,12 @@ class Quarantine:
     ----------
     folder : Path
         Where the files lie, and the parts of single records while they are tried.
+    engine : Engine
+        Where they are tried.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, engine: Engine) -> None:
+        self.folder, self.engine = folder, engine
 
     def of(self, patient: Patient) -> dict[str, str]:
         """{record: why} of one patient."""
@@ -66,7 +69,7 @@ class Quarantine:
         """
         found: dict[str, str] = {}
         probes = [self._probe(job, record, every_window) for record in job.patient.records]
-        for done in map_jobs(build_part, probes, job.settings.num_workers):
+        for done in map_jobs(build_part, probes, job.settings.num_workers, self.engine):
             if done.result is not None:
                 continue
             (record,) = done.job.patient.records
@@ -109,7 +112,7 @@ def build_without_killers(job: PartJob, quarantine: Quarantine) -> tuple[BuiltPa
         if not job.patient.records:
             return None, killers
         if found:
-            (done,) = map_jobs(build_part, [job], 1)
+            (done,) = map_jobs(build_part, [job], 1, quarantine.engine)
             if done.result is not None:
                 return done.result, killers
     log.error("patient %s kills its worker and no record does so alone: left out whole", job.patient.subject)

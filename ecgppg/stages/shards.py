@@ -7,22 +7,23 @@ from pathlib import Path
 
 from ecgppg.config.schema import OutputLayout, completion_path
 from ecgppg.config.settings import Settings
+from ecgppg.core.engine import chosen_engine
 from ecgppg.core.files import write_completion
 from ecgppg.core.parallel import map_jobs
-from ecgppg.core.stopwatch import Stopwatch
 from ecgppg.stages.build_progress import BuildProgress, build_progress
 from ecgppg.stages.parts import PartJob, build_part, dataset_attributes
 from ecgppg.stages.plan import PlannedPatient
 from ecgppg.stages.quarantine import Quarantine, build_without_killers, without
 from ecgppg.stages.room import check_room_for_merge
 from ecgppg.stages.tally import Tally
+from ecgppg.stages.times import PARTS, BuildTimes
 from ecgppg.store.merge import merge_segments
 
 log = logging.getLogger("ecgppg.build")
 
 
 def build_shards(
-    patients: Sequence[PlannedPatient], settings: Settings, layout: OutputLayout, first: int, watch: Stopwatch
+    patients: Sequence[PlannedPatient], settings: Settings, layout: OutputLayout, first: int, times: BuildTimes
 ) -> Iterator[tuple[Path, Tally]]:
     """Build patients, chunk by chunk.
 
@@ -36,8 +37,8 @@ def build_shards(
         Where parts and shards go.
     first : int
         Number of the first shard.
-    watch : Stopwatch
-        Is told how long parts and merges take.
+    times : BuildTimes
+        Is told how long everything takes.
 
     Yields
     ------
@@ -49,17 +50,18 @@ def build_shards(
     with build_progress(patients, settings) as bar:
         for index, start in enumerate(range(0, len(patients), settings.chunk_size), start=first):
             chunk = patients[start : start + settings.chunk_size]
-            with watch.step("parts"):
-                tally = _build_parts(chunk, settings, layout, bar)
-            with watch.step("merge shards"):
+            with times.step(PARTS):
+                tally = _build_parts(chunk, settings, layout, bar, times)
+            with times.step("merge shards"):
                 shard = _merge(chunk, tally, settings, layout, index)
             yield shard, tally
 
 
 def _build_parts(
-    chunk: Sequence[PlannedPatient], settings: Settings, layout: OutputLayout, bar: BuildProgress
+    chunk: Sequence[PlannedPatient], settings: Settings, layout: OutputLayout, bar: BuildProgress, times: BuildTimes
 ) -> Tally:
-    quarantine = Quarantine(layout.build / "quarantine")
+    engine = chosen_engine(settings, layout.build)
+    quarantine = Quarantine(layout.build / "quarantine", engine)
     tally = Tally()
     jobs = []
     for patient in (planned.patient for planned in chunk):
@@ -70,7 +72,7 @@ def _build_parts(
             tally.add(Tally.of_lost_patient(patient.subject_id, quarantine.of(patient)))
             bar.add(patient.subject_id, Counter())
     by_id = {planned.subject_id: planned.patient for planned in chunk}
-    for done in map_jobs(build_part, jobs, settings.num_workers):
+    for done in map_jobs(build_part, jobs, settings.num_workers, engine):
         part, subject_id = done.result, done.job.patient.subject_id
         if part is None:
             log.warning("patient %s killed its worker %d times: each record is tried alone",
@@ -81,6 +83,7 @@ def _build_parts(
             built = Tally.of_lost_patient(subject_id, left_out)
         else:
             built = Tally.of_part(subject_id, part, left_out)
+            times.add_part(part.seconds)
             for damage in part.damages:
                 log.debug("not read whole: %s", damage)
         tally.add(built)
