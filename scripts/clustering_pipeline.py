@@ -1,7 +1,11 @@
 #!/usr/bin/env python
 """Find patterns in exported embeddings: OUT/embeddings.npz -> OUT/discovery/."""
 
-from ecgppg.cli.consume import CLUSTERING, main
-
 if __name__ == "__main__":
-    raise SystemExit(main(CLUSTERING))
+    try:
+        from ecgppg.cli.consume import CLUSTERING, main
+
+        code = main(CLUSTERING)
+    except KeyboardInterrupt:
+        code = 130
+    raise SystemExit(code)

@@ -1,7 +1,11 @@
 #!/usr/bin/env python
 """Ask whether patterns go with diagnoses, patient by patient: OUT/discovery/ -> OUT/validation/."""
 
-from ecgppg.cli.consume import VALIDATION, main
-
 if __name__ == "__main__":
-    raise SystemExit(main(VALIDATION))
+    try:
+        from ecgppg.cli.consume import VALIDATION, main
+
+        code = main(VALIDATION)
+    except KeyboardInterrupt:
+        code = 130
+    raise SystemExit(code)

@@ -118,6 +118,22 @@ def _build(settings: Settings, root: Path, trace: Path, kill_before: Step | None
     build.run(settings, OutputLayout(root))
 
 
+def workers_of(pid: int) -> list[int]:
+    """Worker processes of a build that runs in process `pid`."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    found = children.read_text().split() if children.exists() else []
+    return [int(child) for child in found if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def kill(pid: int) -> bool:
+    """SIGKILL a process; whether it was still there."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 @dataclass(frozen=True)
 class Finished:
     """What counts as done in an output folder: the files, and the patients in them."""
