@@ -275,6 +275,11 @@ def test_ccs_of_the_demo_gives_each_code_its_one_group(data_dir):
         ("ccs_file", "icd9_code,ccs_id,ccs_name\n4019,high,x\n", "no CCS group number"),
         ("elixhauser_file", "version: '1'\nsource: me\ngroups: {a: {meaning: x, codes: [zz]}}\n", "is no ICD-9 code"),
         ("elixhauser_file", "version: '1'\nsource: me\ngroups: {A b: {meaning: x, codes: ['401']}}\n", "cannot name"),
+        (
+            "elixhauser_file",
+            "version: '1'\nsource: me\ngroups: {gout_this: {meaning: x, codes: ['274']}}\n",
+            "as a label",
+        ),
         ("elixhauser_file", "a: [", "is not YAML"),
         ("cha2ds2_vasc_file", ELIXHAUSER.read_text(), "its groups must be heart_failure"),
     ],

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ecgppg.clinical.ccs import read_ccs
 from ecgppg.clinical.icd import compile_patterns, matches, normalise
 from ecgppg.config.errors import ConfigError
+from ecgppg.config.schema import is_label
 from ecgppg.core.files import config_hash
 
 ELIXHAUSER = Path(__file__).with_name("elixhauser.yaml")
@@ -54,8 +55,8 @@ class _File(BaseModel):
     @classmethod
     def _names(cls, groups: dict[str, Group]) -> dict[str, Group]:
         for name in groups:
-            if not (name.isascii() and name.isidentifier() and name == name.lower()):
-                raise ValueError(f"{name!r} cannot name a column: lower-case letters, digits and _")
+            if not (name.isascii() and name.isidentifier() and name == name.lower()) or is_label(name):
+                raise ValueError(f"{name!r} cannot name a column: lower-case letters, digits and _, and not as a label")
         return groups
 
 
