@@ -1,5 +1,8 @@
 """Our own exceptions: each carries one clear line for the user and the exit code it ends the command with."""
 
+LONGEST_TEXT = 1000
+"""Characters of a path or detail of a damaged file that are shown."""
+
 
 class EcgppgError(Exception):
     """Base of every error that a user or an input can cause.
@@ -50,10 +53,17 @@ class DamagedRecord(EcgppgError):
 
     def __init__(self, reason: str, path: object, detail: str = "") -> None:
         super().__init__(reason, str(path), detail)
-        self.reason, self.path, self.detail = reason, str(path), detail
+        # Names come from the files themselves: they may hold anything, line breaks and terminal codes too.
+        self.reason, self.path, self.detail = reason, _on_one_line(str(path)), _on_one_line(detail)
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}{': ' + self.detail if self.detail else ''}"
+
+
+def _on_one_line(text: str) -> str:
+    """Text that may be printed: what is not printable escaped, the middle of what is very long left out."""
+    shown = text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT // 2]} ... {text[-LONGEST_TEXT // 2 :]}"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
 
 
 class Terminated(BaseException):

@@ -87,7 +87,15 @@ def _patient_folders(root: Path, base: str) -> list[str]:
 
 def _folders(folder: Path, name: re.Pattern[str]) -> list[str]:
     with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if name.fullmatch(entry.name) and entry.is_dir())
+        return sorted(entry.name for entry in entries if name.fullmatch(entry.name) and _is_folder(entry))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder or leads to one; a link that leads in a circle, or nowhere, does not."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _read_list(root: Path, base: str, listing: Path, found: dict[int, _Found]) -> list[str] | None:

@@ -19,6 +19,10 @@ from ecgppg.store.segments import KNOWN_COLUMNS
 MAX_INFLATION = 1032
 """Deflate's own limit: one byte makes at most this many."""
 MAX_ATTRIBUTE_VALUES = 65536
+MAX_CHUNK_BYTES = 2**26
+MAX_SEGMENT_BYTES = 2**22
+MAX_COLUMNS_BYTES, MAX_COLUMNS_SHARE = 2**26, 16
+"""Columns are read whole: together no more than this, or this many times the file, whatever they are packed to."""
 ALLOWED_FILTERS = {h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_FLETCHER32}
 PLAIN_TYPES = {h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING}
 
@@ -61,6 +65,7 @@ def audit_file(file: h5py.File, path: Path) -> None:
             _check_attributes(opened, f"/{name}", refuse)
             datasets[name] = h5py.Dataset(opened)
         _check_shapes(datasets, refuse)
+        _check_memory(datasets, size, refuse)
         _check_attributes(file.id, "/", refuse)
         _check_root(file, datasets["signals"].shape, refuse)
     except InputError:
@@ -142,6 +147,8 @@ def _check_chunks(
         raise refuse(f"/{name}", "lies beyond the end of the file")
     if crammed or total > file_bytes:
         raise refuse(f"/{name}", "declares chunks larger than the file can hold")
+    if chunk_bytes > MAX_CHUNK_BYTES:
+        raise refuse(f"/{name}", f"has chunks of {chunk_bytes} bytes")
 
 
 def _check_shapes(datasets: dict[str, h5py.Dataset], refuse: Refuse) -> None:
@@ -170,13 +177,25 @@ def _check_shapes(datasets: dict[str, h5py.Dataset], refuse: Refuse) -> None:
             raise refuse(f"/{path}", f"is {dtype}, not {known.dtype}")
 
 
+def _check_memory(datasets: dict[str, h5py.Dataset], file_bytes: int, refuse: Refuse) -> None:
+    """What is read in one go: a segment, and all columns. Deflate alone would let a small file fill the memory."""
+    _, c, t = datasets["signals"].shape
+    if 2 * c * t > MAX_SEGMENT_BYTES:
+        raise refuse("/signals", f"has segments of {2 * c * t} bytes")
+    whole = sum(d.size * d.dtype.itemsize for name, d in datasets.items() if name != "signals")
+    if whole > MAX_COLUMNS_BYTES + MAX_COLUMNS_SHARE * file_bytes:
+        raise refuse("/segments", f"columns unpack to {whole} bytes, the file has {file_bytes}")
+
+
 def _check_attributes(thing: h5py.h5g.GroupID | h5py.h5d.DatasetID, name: str, refuse: Refuse) -> None:
     for index in range(h5py.h5a.get_num_attrs(thing)):
         attribute = h5py.h5a.open(thing, index=index)
-        if attribute.get_type().get_class() not in PLAIN_TYPES:
-            raise refuse(name, f"attribute {attribute.name.decode('utf-8', 'replace')} holds objects")
-        if attribute.get_space().get_simple_extent_npoints() > MAX_ATTRIBUTE_VALUES:
-            raise refuse(name, f"attribute {attribute.name.decode('utf-8', 'replace')} is too large")
+        shown = attribute.name.decode("utf-8", "replace")
+        dtype, n = attribute.get_type(), attribute.get_space().get_simple_extent_npoints()
+        if dtype.get_class() not in PLAIN_TYPES:
+            raise refuse(name, f"attribute {shown} holds objects")
+        if n > MAX_ATTRIBUTE_VALUES or n * dtype.get_size() > MAX_CHUNK_BYTES:
+            raise refuse(name, f"attribute {shown} is too large")
 
 
 def _check_root(file: h5py.File, shape_NCT: tuple[int, int, int], refuse: Refuse) -> None:

@@ -59,9 +59,6 @@ def _columns_problems(dataset: SegmentDataset) -> list[str]:
         found += _value_problems(name, columns[name])
     if not {column.name for column in SEGMENT_COLUMNS} <= set(columns):
         return found
-    scale = dataset.scale
-    if not (np.isfinite(scale).all() and (scale >= 0).all()):
-        found.append("scale holds values that are not finite or negative")
     if not np.array_equal(dataset_order(columns), np.arange(len(dataset))):
         found.append("rows are not in the order of subject_id, record, start_sample")
     n_repeated = len(dataset) - len(np.unique(plain(columns["segment_id"])))

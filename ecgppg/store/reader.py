@@ -69,10 +69,10 @@ class SegmentDataset:
         self.path = Path(path)
         self._file: h5py.File | None = None
         self._process = -1
-        self._steps: np.ndarray | None = None
         signals = self.file["signals"]
         self.shape: tuple[int, int, int] = signals.shape
         self._is_direct = is_direct(signals)
+        self._steps: np.ndarray | None = self._checked_steps()
 
     @property
     def file(self) -> h5py.File:
@@ -125,8 +125,18 @@ class SegmentDataset:
     def scale(self) -> np.ndarray:
         """Steps of all segments, float32 (N, C); 0 where the channel is absent."""
         if self._steps is None:
-            self._steps = self.file["scale"][:]
+            self._steps = self._checked_steps()
         return self._steps
+
+    def _checked_steps(self) -> np.ndarray:
+        """Refuse steps by which every value would be wrong, before any is used."""
+        try:
+            steps: np.ndarray = self.file["scale"][:]
+        except OSError as error:
+            raise InputError(f"{self.path}: scale cannot be read ({first_line(error)})") from None
+        if not (np.isfinite(steps).all() and (steps >= 0).all()):
+            raise InputError(f"{self.path}: scale holds values that are not finite or negative")
+        return steps
 
     def column(self, name: str) -> np.ndarray:
         """One column whole: numbers, an object array of str, or the uint8 codes of categories (255 unknown)."""

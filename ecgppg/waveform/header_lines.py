@@ -17,6 +17,7 @@ DEFAULT_FS_HZ = 250.0
 DEFAULT_GAIN = 200.0
 MAX_FS_HZ = 100_000.0
 MAX_SIGNALS = 256
+MAX_SEGMENTS = 10**5
 MAX_SAMPLES = 10**11
 MAX_SAMPLES_PER_FRAME = 1000
 MAX_SKEW_FRAMES = 10**6
@@ -89,8 +90,10 @@ def record_line(line: str, path: Path) -> RecordLine:
     check_plausible(0 < fs_hz <= MAX_FS_HZ, path, f"sampling rate {fs_hz:g} Hz")
     check_plausible(0 <= n_signals <= MAX_SIGNALS, path, f"{n_signals} signals")
     check_plausible(n_samples is None or 0 <= n_samples <= MAX_SAMPLES, path, f"{n_samples} samples")
+    segments = int(n_segments) if slash else None
+    check_plausible(segments is None or segments <= MAX_SEGMENTS, path, f"{segments} segments")
     return RecordLine(
-        n_segments=int(n_segments) if slash else None,
+        n_segments=segments,
         n_signals=n_signals,
         fs_hz=fs_hz,
         n_samples=UNSPECIFIED if n_samples is None else n_samples,
