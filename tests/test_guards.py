@@ -147,6 +147,9 @@ def test_a_patient_in_two_splits_is_refused(tmp_path):
     splits.to_parquet(path, index=False)
     with pytest.raises(RefusedError, match="patient 2 stands in it twice"):
         read_splits(path)
+    splits.head(2).assign(risk_reserve=[False, True]).to_parquet(path, index=False)
+    with pytest.raises(RefusedError, match="1 patients of the risk reserve are outside test"):
+        read_splits(path)
     splits.head(2).to_parquet(path, index=False)
     assert read_splits(path)["subject_id"].tolist() == [1, 2]
 

@@ -54,7 +54,7 @@ def read_splits(path: Path) -> pd.DataFrame:
     Raises
     ------
     RefusedError
-        If the file is absent, is not such a table, or holds a patient twice.
+        If the file is absent, is not such a table, holds a patient twice, or one of the risk reserve outside test.
     """
     try:
         splits = pd.read_parquet(path)
@@ -63,6 +63,9 @@ def read_splits(path: Path) -> pd.DataFrame:
     if list(splits.columns) != list(COLUMNS) or not splits["split"].isin(SPLITS).all():
         raise RefusedError(f"{path}: is not a table of {', '.join(COLUMNS)}")
     refuse_patient_in_two_splits(splits["subject_id"].to_numpy(), str(path))
+    outside = splits["risk_reserve"].astype(bool) & (splits["split"] != "test")
+    if outside.any():
+        raise RefusedError(f"{path}: {int(outside.sum())} patients of the risk reserve are outside test")
     return splits
 
 
