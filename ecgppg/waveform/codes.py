@@ -101,24 +101,11 @@ def to_int32(codes: np.ndarray) -> np.ndarray:
 
 
 def _decode_212(stored: bytes, n: int) -> np.ndarray:
-    """Pairs of 12-bit two's complement samples in three bytes: low byte, both high nibbles, low byte.
+    # Imported here: compiling takes its time, and planning decodes nothing.
+    from ecgppg.waveform.pairs_212 import unpack_pairs
 
-    Two overlapping views read each pair's bytes 0-1 and 1-2 as one number: the first holds its sample in the low
-    twelve bits, which a shift up and an arithmetic shift down sign.
-    """
     n_pairs = -(-n // 2)
     padded = stored if len(stored) >= 3 * n_pairs else stored + bytes(3 * n_pairs - len(stored))
-    codes = np.empty((n_pairs, 2), np.int16)
-    if n_pairs:
-        first = np.ndarray((n_pairs,), "<u2", padded, 0, (3,))
-        second = np.ndarray((n_pairs,), "<u2", padded, 1, (3,))
-        low, high = codes.view(np.uint16).T
-        np.left_shift(first, 4, out=low)
-        # The second sample's low byte is the view's high byte; its upper nibble is in the view's bits 4-7.
-        np.left_shift(second & np.uint16(0x00F0), 8, out=high)
-        np.bitwise_or(high, second >> np.uint16(4) & np.uint16(0x0FF0), out=high)
-        np.right_shift(codes, 4, out=codes)
-        absent = codes == MISSING_CODE["212"]
-        if absent.any():
-            codes[absent] = missing_in(codes)
-    return codes.reshape(-1)[:n]
+    codes = np.empty(2 * n_pairs, np.int16)
+    unpack_pairs(np.frombuffer(padded, np.uint8), codes)
+    return codes[:n]
