@@ -12,13 +12,17 @@ from threading import Thread
 
 import pytest
 
+pytest.importorskip("psutil", reason="psutil, which Dask brings, is not installed")
+
+import psutil
+
 from ecgppg.config.schema import OutputLayout
 from ecgppg.config.settings import Settings
 from ecgppg.core.files import read_completion
 from ecgppg.stages import build
 from tests.dask_on_localhost import dask_on_localhost
+from tests.processes import kill_session, living_of_session
 
-psutil = pytest.importorskip("psutil", reason="psutil, which Dask brings, is not installed")
 ROOT = Path(__file__).resolve().parent.parent
 LIMITS = {"max_segments_per_patient": 10, "min_segments_per_patient": 2, "chunk_size": 3}
 PATIENCE_S = 180.0
@@ -94,25 +98,13 @@ class Started:
         return ray or [p.pid for p in found if any("spawn_main" in word for word in p.cmdline())]
 
     def end(self) -> None:
-        for pid in self.session():
-            os.kill(pid, signal.SIGKILL)
+        kill_session(self.process.pid)
         self.process.communicate()
-
-    def session(self) -> list[int]:
-        """Every living process of the build."""
-        alive = []
-        for process in psutil.process_iter():
-            try:
-                if os.getsid(process.pid) == self.process.pid and process.status() != psutil.STATUS_ZOMBIE:
-                    alive.append(process.pid)
-            except (ProcessLookupError, psutil.NoSuchProcess):
-                continue
-        return alive
 
     def wait_until_all_have_ended(self) -> None:
         deadline_s = time.monotonic() + PATIENCE_S
-        while self.session():
-            assert time.monotonic() < deadline_s, [psutil.Process(pid).cmdline() for pid in self.session()]
+        while left := living_of_session(self.process.pid):
+            assert time.monotonic() < deadline_s, [psutil.Process(pid).cmdline() for pid in left]
             time.sleep(0.05)
 
 

@@ -10,7 +10,7 @@ import pytest
 from ecgppg.config.errors import RunError
 from ecgppg.core.engine import Engine
 from ecgppg.core.parallel import map_jobs
-from tests.engine_jobs import die, raise_on_three, square, square_or_die, wait_for_file
+from tests.engine_jobs import die, interrupts_self, raise_on_three, square, square_or_die, wait_for_file
 
 needs_dask = pytest.mark.skipif(find_spec("distributed") is None, reason="Dask is not installed")
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
@@ -81,6 +81,11 @@ def test_a_worker_killed_while_idle_costs_nothing() -> None:
     rest = list(results)
     assert sorted(done.job for done in rest) == [1, 2]
     assert all(done.result not in (None, first.result) for done in rest)
+
+
+def test_an_interrupt_reaches_no_worker() -> None:
+    results = map_jobs(interrupts_self, [1, 2], 2)
+    assert sorted(done.result for done in results if done.result is not None) == [1, 2]
 
 
 def test_workers_end_with_the_map(tmp_path: Path) -> None:

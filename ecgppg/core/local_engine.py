@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import connection, get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -106,6 +106,8 @@ def end_process(process: SpawnProcess, grace_seconds: float = GRACE_SECONDS) -> 
 @contextmanager
 def interrupts_withheld() -> Iterator[None]:
     """Processes and threads started in the block never see Ctrl-C; one that comes meanwhile waits for its end."""
+    # Python starts this helper with the first process, and lets Ctrl-C through again when it has.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
