@@ -42,6 +42,8 @@ WORDS = (
     "100(99999999999)/mV", "100(0)/", "100/uV", "100()/mV", "1/2 3", "a b", "00:00:00", "25:99:99", "31:25.894",
     "30/02/2100", "01/01/9999", "29/02/0000",
 )  # fmt: skip
+STRIDE = 37
+"""Apart from the number of words, so that few mutations try words of every kind."""
 CHANGES = ("drop line", "double line", "cut short", "flip byte")
 
 
@@ -104,7 +106,7 @@ def _set_field(k: int, kind: str, lines: list[str], at: int, place: int, field: 
     # Two formats for one file are refused before either is looked at: every line gets the same.
     for line in range(at, len(lines)) if field == "format" else (at,):
         words = lines[line].split(" ")
-        words[place] = WORDS[k % len(WORDS)].replace("{secret}", secret)
+        words[place] = WORDS[(k * STRIDE + place) % len(WORDS)].replace("{secret}", secret)
         changed[line] = " ".join(words)
     return Mutation(kind, field, ("\n".join(changed) + "\n").encode())
 
