@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ecgppg.core.compiled import compiled
-from ecgppg.waveform.moving import median_of, moving_average, moving_maximum
+from ecgppg.waveform.moving import greatest_size, median_of, moving_average, moving_maximum
 
 
 class Search(NamedTuple):
@@ -73,15 +73,13 @@ def search_beats(x_NT: np.ndarray, how: Search, position_NB: np.ndarray) -> None
 @compiled
 def _envelope(x_T: np.ndarray, how: Search, slope_T: np.ndarray) -> None:
     """Averaged slope; beside a missing sample it is 0. `slope_T` may be `x_T`."""
-    n = len(x_T)
-    raw_T = np.zeros(n, np.float32)
-    for t in range(1, n - 1):
-        rise = x_T[t + 1] - x_T[t - 1]
-        if how.rising:
-            raw_T[t] = rise if rise > 0 else np.float32(0)
-        else:
-            size = abs(rise)
-            raw_T[t] = size if size > 0 else np.float32(0)
+    raw_T = np.zeros(len(x_T), np.float32)
+    before, after, inner = x_T[:-2], x_T[2:], raw_T[1:-1]
+    sign = np.float32(0) if how.rising else np.float32(-1)
+    for t in range(len(inner)):
+        rise = after[t] - before[t]
+        # A slope that is not a number is neither above nor below 0, and stays 0.
+        inner[t] = rise if rise > 0 else (sign * rise if rise < 0 else np.float32(0))
     moving_average(raw_T, how.slope_size, raw_T)
     moving_average(raw_T, how.slope_size_again, slope_T)
 
@@ -93,8 +91,7 @@ def _summits(slope_T: np.ndarray, how: Search, level_T: np.ndarray, position_B: 
     length = n_samples // how.n_blocks
     maxima = np.zeros(how.n_blocks, np.float32)
     for b in range(how.n_blocks):
-        for t in range(b * length, (b + 1) * length):
-            maxima[b] = max(maxima[b], slope_T[t])
+        maxima[b] = greatest_size(slope_T[b * length : (b + 1) * length])
     typical = np.float32(median_of(maxima, how.n_blocks))
     typical = max(typical, np.float32(how.least_of_maximum) * maxima[how.n_blocks - 1])  # the median put them in order
     lowest = np.float32(how.lowest_level) * typical

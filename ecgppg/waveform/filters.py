@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.signal import butter, resample_poly
 
-from ecgppg.waveform.zero_phase import forward_backward
+from ecgppg.waveform.zero_phase import forward_backward, forward_backward_gapped
 
 BAND_PASS_ORDER = 4
 """Order of the band-pass for one pass: two poles at each edge (12 dB an octave), twice that forward and backward."""
@@ -55,12 +55,9 @@ def zero_phase(x: np.ndarray, low_hz: float, high_hz: float, fs_hz: float) -> np
     gapped_R = missing_RT.any(axis=1)
     if not gapped_R.any():
         return _forward_backward(sos, rows_RT).reshape(x.shape)
-    filtered_RT = np.full(rows_RT.shape, np.nan, dtype=np.float32)
-    filtered_RT[~gapped_R] = _forward_backward(sos, rows_RT[~gapped_R])
+    filtered_RT = _forward_backward(sos, rows_RT)
     for r in np.flatnonzero(gapped_R):
-        bridged_T = bridge(rows_RT[r].astype(np.float64), missing_RT[r], round(BRIDGED_GAP_S * fs_hz))
-        for start, stop in finite_stretches(np.isnan(bridged_T)):
-            filtered_RT[r, start:stop] = _forward_backward(sos, bridged_T[None, start:stop])[0]
+        forward_backward_gapped(sos, rows_RT[r], _padding(sos), round(BRIDGED_GAP_S * fs_hz), filtered_RT[r])
     return filtered_RT.reshape(x.shape)
 
 
@@ -167,5 +164,9 @@ def bridge(x_T: np.ndarray, missing_T: np.ndarray, max_samples: int, ends: bool 
 
 def _forward_backward(sos: np.ndarray, x_RT: np.ndarray) -> np.ndarray:
     """Both passes over rows, with scipy's padding or as much of it as a short stretch allows."""
-    # scipy's default: 3 * (2 sections + 1), less the zeros at the origin (a band-pass has none of those).
-    return forward_backward(sos, x_RT, min(3 * (2 * len(sos) + 1), x_RT.shape[1] - 1))
+    return forward_backward(sos, x_RT, min(_padding(sos), x_RT.shape[1] - 1))
+
+
+def _padding(sos: np.ndarray) -> int:
+    """scipy's default: 3 * (2 sections + 1), less the zeros at the origin (a band-pass has none of those)."""
+    return 3 * (2 * len(sos) + 1)

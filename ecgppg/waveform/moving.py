@@ -28,14 +28,17 @@ def moving_average(x_T: np.ndarray, size: int, out_T: np.ndarray) -> None:
     span, wider = np.empty(n + size - 1, np.float32), np.empty(n + size - 1, np.float32)
     for t in range(before):
         span[before - 1 - t] = x_T[_mirrored(-1 - t, n)]
-    span[before : before + n] = x_T
+    _copy(x_T, span[before : before + n])
     for t in range(size - 1 - before):
         span[before + n + t] = x_T[_mirrored(n + t, n)]
-    total_T = np.zeros(n, np.float32)
+    total_T = np.empty(n, np.float32)
     done, width = 0, 1
     while True:
         if size & width:
-            _add(total_T, span[done : done + n], total_T)
+            if done:
+                _accumulate(total_T, span[done : done + n])
+            else:
+                _copy(span[:n], total_T)
             done += width
         if 2 * width > size:
             break
@@ -43,9 +46,7 @@ def moving_average(x_T: np.ndarray, size: int, out_T: np.ndarray) -> None:
         _add(span[:left], span[width : width + left], wider[:left])
         span, wider = wider, span
         width *= 2
-    share = np.float32(1.0 / size)
-    for t in range(n):
-        out_T[t] = total_T[t] * share
+    _scale(total_T, np.float32(1.0 / size), out_T)
 
 
 @compiled_extremes
@@ -64,7 +65,7 @@ def moving_maximum(x_T: np.ndarray, reach: int, out_T: np.ndarray) -> None:
     n, size = len(x_T), 2 * reach + 1
     # Beyond the ends stands nothing, and nothing is negative.
     span, wider = np.zeros(n + 2 * reach, np.float32), np.empty(n + 2 * reach, np.float32)
-    span[reach : reach + n] = x_T
+    _copy(x_T, span[reach : reach + n])
     width = 1
     while 2 * width <= size:
         left = len(span) - 2 * width + 1
@@ -72,6 +73,16 @@ def moving_maximum(x_T: np.ndarray, reach: int, out_T: np.ndarray) -> None:
         span, wider = wider, span
         width *= 2
     _greater(span[:n], span[size - width : size - width + n], out_T)
+
+
+@compiled_extremes
+def greatest_size(x_T: np.ndarray) -> np.float32:
+    """Largest deflection of a row, float32; 0 of none."""
+    greatest = np.float32(0)
+    for t in range(len(x_T)):
+        size = abs(x_T[t])
+        greatest = size if size > greatest else greatest
+    return greatest
 
 
 @compiled
@@ -91,9 +102,41 @@ def median_of(values: np.ndarray, n: int) -> float:
 
 @compiled
 def variance(x_T: np.ndarray) -> float:
-    """Population variance of a row, in float64."""
-    mean = _sum_of_powers(x_T, 0.0, 1) / len(x_T)
-    return _sum_of_powers(x_T, mean, 2) / len(x_T)
+    """Population variance of a row, in float64.
+
+    Four partial sums, always the same four, run beside each other.
+    """
+    n, whole = len(x_T), len(x_T) // 4 * 4
+    a = b = c = d = 0.0
+    for t in range(0, whole, 4):
+        a += x_T[t]
+        b += x_T[t + 1]
+        c += x_T[t + 2]
+        d += x_T[t + 3]
+    for t in range(whole, n):
+        a += x_T[t]
+    mean = (a + b + c + d) / n
+    a = b = c = d = 0.0
+    for t in range(0, whole, 4):
+        a += (x_T[t] - mean) ** 2
+        b += (x_T[t + 1] - mean) ** 2
+        c += (x_T[t + 2] - mean) ** 2
+        d += (x_T[t + 3] - mean) ** 2
+    for t in range(whole, n):
+        a += (x_T[t] - mean) ** 2
+    return (a + b + c + d) / n
+
+
+@compiled
+def _copy(x_T: np.ndarray, out_T: np.ndarray) -> None:
+    for t in range(len(x_T)):
+        out_T[t] = x_T[t]
+
+
+@compiled
+def _scale(x_T: np.ndarray, factor: np.float32, out_T: np.ndarray) -> None:
+    for t in range(len(x_T)):
+        out_T[t] = x_T[t] * factor
 
 
 @compiled
@@ -102,25 +145,16 @@ def _add(a_T: np.ndarray, b_T: np.ndarray, out_T: np.ndarray) -> None:
         out_T[t] = a_T[t] + b_T[t]
 
 
+@compiled
+def _accumulate(total_T: np.ndarray, a_T: np.ndarray) -> None:
+    for t in range(len(total_T)):
+        total_T[t] += a_T[t]
+
+
 @compiled_extremes
 def _greater(a_T: np.ndarray, b_T: np.ndarray, out_T: np.ndarray) -> None:
     for t in range(len(out_T)):
         out_T[t] = a_T[t] if a_T[t] > b_T[t] else b_T[t]
-
-
-@compiled
-def _sum_of_powers(x_T: np.ndarray, centre: float, power: int) -> float:
-    """Sum of (x - centre) or of its square; eight partial sums, always the same eight, run beside each other."""
-    total_8 = np.zeros(8)
-    whole = len(x_T) // 8 * 8
-    for t in range(0, whole, 8):
-        for j in range(8):
-            off = x_T[t + j] - centre
-            total_8[j] += off if power == 1 else off * off
-    for t in range(whole, len(x_T)):
-        off = x_T[t] - centre
-        total_8[t - whole] += off if power == 1 else off * off
-    return total_8.sum()
 
 
 @compiled

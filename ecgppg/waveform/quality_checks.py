@@ -11,7 +11,7 @@ from scipy.signal import sosfreqz
 from ecgppg.core.compiled import compiled
 from ecgppg.waveform.codes import MISSING
 from ecgppg.waveform.filters import band_pass
-from ecgppg.waveform.moving import median_of, moving_average, variance
+from ecgppg.waveform.moving import greatest_size, median_of, moving_average, variance
 
 PLATEAU_S = 0.032
 """Samples at one extreme code for this long, entered by a jump, are a clipped top and not a round one."""
@@ -174,18 +174,18 @@ def _clipped(
     for row in range(n):
         codes_T = codes_NT[row]
         lowest, highest = limits_N2[row, 0], limits_N2[row, 1]
-        greatest, least = MISSING, 2**31
-        total = 0
+        least, greatest = _range(codes_T)
         for t in range(n_samples):
-            code = int(codes_T[t])
-            greatest = max(greatest, code)
-            least = min(least, code if code != MISSING else 2**31)
-            is_clipped_T[t] = (code <= lowest or code >= highest) and code != MISSING
-            total += 1 if is_clipped_T[t] else 0
+            is_clipped_T[t] = False
+        total = 0
         if greatest != MISSING:
-            jump = 3 * _step(codes_T)
-            total += _mark_plateaus(codes_T, greatest, plateau, jump, is_clipped_T)
-            total += _mark_plateaus(codes_T, least, plateau, jump, is_clipped_T)
+            if least <= lowest or greatest >= highest:
+                for t in range(n_samples):
+                    code = codes_T[t]
+                    is_clipped_T[t] = (code <= lowest or code >= highest) and code != MISSING
+                    total += 1 if is_clipped_T[t] else 0
+            total += _mark_plateaus(codes_T, greatest, plateau, is_clipped_T)
+            total += _mark_plateaus(codes_T, least, plateau, is_clipped_T)
         share_N[row] = total / n_samples
         length = n_samples // n_seconds
         seconds = 0
@@ -196,7 +196,7 @@ def _clipped(
 
 
 @compiled
-def _mark_plateaus(codes_T: np.ndarray, extreme: int, plateau: int, jump: int, is_clipped_T: np.ndarray) -> int:
+def _mark_plateaus(codes_T: np.ndarray, extreme: int, plateau: int, is_clipped_T: np.ndarray) -> int:
     """Mark the runs of an extreme code that are long enough and stand apart; how many samples that adds."""
     n = len(codes_T)
     added, start = 0, -1
@@ -206,6 +206,7 @@ def _mark_plateaus(codes_T: np.ndarray, extreme: int, plateau: int, jump: int, i
                 start = t
             continue
         if start >= 0 and t - start >= plateau:
+            jump = 3 * _step(codes_T)
             before = start > 0 and codes_T[start - 1] != MISSING and abs(codes_T[start - 1] - extreme) >= jump
             after = t < n and codes_T[t] != MISSING and abs(codes_T[t] - extreme) >= jump
             if before or after:
@@ -217,15 +218,48 @@ def _mark_plateaus(codes_T: np.ndarray, extreme: int, plateau: int, jump: int, i
 
 
 @compiled
+def _range(codes_T: np.ndarray) -> tuple[int, int]:
+    """Least and greatest code that is not missing; MISSING is the greatest where all are."""
+    most, missing = np.int32(2**31 - 1), np.int32(MISSING)
+    least, greatest = most, missing
+    for t in range(len(codes_T)):
+        code = codes_T[t]
+        present = code if code != missing else most
+        least = present if present < least else least
+        greatest = code if code > greatest else greatest
+    return int(least), int(greatest)
+
+
+@compiled
 def _step(codes_T: np.ndarray) -> int:
-    none = 2**40
-    least = none
+    """Least step of one window; in 32 bits, which a processor takes eight at a time, wherever no step needs more."""
+    none = 2**31 - 1
+    least, greatest = _range(codes_T)
+    if greatest == MISSING:
+        return 1
+    if np.int64(greatest) - np.int64(least) < none:
+        step = _step_in_32_bits(codes_T[:-1], codes_T[1:])
+        return 1 if step == none else int(step)
+    wide = np.int64(2**40)
     for t in range(1, len(codes_T)):
-        before, here = int(codes_T[t - 1]), int(codes_T[t])
-        step = abs(here - before)
-        if step != 0 and here != MISSING and before != MISSING:
-            least = min(least, step)
-    return 1 if least == none else least
+        apart = abs(np.int64(codes_T[t]) - np.int64(codes_T[t - 1]))
+        if apart != 0 and codes_T[t] != MISSING and codes_T[t - 1] != MISSING:
+            wide = min(wide, apart)
+    return 1 if wide == 2**40 else int(wide)
+
+
+@compiled
+def _step_in_32_bits(before_T: np.ndarray, after_T: np.ndarray) -> np.int32:
+    none, missing = np.int32(2**31 - 1), np.int32(MISSING)
+    step = none
+    for t in range(len(before_T)):
+        rise = np.int32(after_T[t] - before_T[t])
+        rise = rise if rise > 0 else np.int32(-rise)
+        rise = rise if rise != 0 else none
+        rise = rise if after_T[t] != missing else none
+        rise = rise if before_T[t] != missing else none
+        step = rise if rise < step else step
+    return step
 
 
 @compiled
@@ -236,16 +270,18 @@ def _fast_power(x_NT: np.ndarray, length: int) -> np.ndarray:
     power_N, blocks = np.zeros(n), np.empty(n_blocks)
     square_T = np.empty(n_samples - 2)
     for row in range(n):
-        for t in range(n_samples - 2):
-            fast = 2 * np.float64(x_NT[row, t + 1]) - x_NT[row, t] - x_NT[row, t + 2]
+        before, here, after = x_NT[row, :-2], x_NT[row, 1:-1], x_NT[row, 2:]
+        for t in range(len(square_T)):
+            fast = 2 * np.float64(here[t]) - before[t] - after[t]
             square_T[t] = fast * fast
         for b in range(n_blocks):
+            block = square_T[b * length : (b + 1) * length]
             even, odd = 0.0, 0.0
-            for t in range(b * length, (b + 1) * length - 1, 2):
-                even += square_T[t]
-                odd += square_T[t + 1]
+            for k in range(length // 2):
+                even += block[2 * k]
+                odd += block[2 * k + 1]
             if length % 2:
-                even += square_T[(b + 1) * length - 1]
+                even += block[length - 1]
             blocks[b] = (even + odd) / length
         power_N[row] = median_of(blocks, n_blocks)
     return power_N
@@ -268,10 +304,7 @@ def _typical_height(x_NT: np.ndarray, n_pieces: int) -> np.ndarray:
     length = x_NT.shape[1] // n_pieces
     for row in range(len(x_NT)):
         for piece in range(n_pieces):
-            greatest = np.float32(0)
-            for t in range(piece * length, (piece + 1) * length):
-                greatest = max(greatest, abs(x_NT[row, t]))
-            heights[piece] = greatest
+            heights[piece] = greatest_size(x_NT[row, piece * length : (piece + 1) * length])
         height_N[row] = median_of(heights, n_pieces)
     return height_N
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from ecgppg.core.compiled import compiled
 from ecgppg.waveform.beats import Beats
-from ecgppg.waveform.moving import median_of, moving_average
+from ecgppg.waveform.moving import greatest_size, median_of, moving_average
 
 FLAT_SHARE = 0.1
 """A signal is flat where its size stays within this share of the window's greatest, or within the noise floor."""
@@ -54,7 +54,7 @@ def _longest_flat(x_NT: np.ndarray, size: int, floor_N: np.ndarray) -> np.ndarra
     size_T = np.empty(x_NT.shape[1], np.float32)
     for row in range(len(x_NT)):
         moving_average(np.abs(x_NT[row]), size, size_T)
-        limit = np.float32(max(FLAT_SHARE * size_T.max(), floor_N[row]))
+        limit = np.float32(max(FLAT_SHARE * greatest_size(size_T), floor_N[row]))
         longest = length = 0
         for t in range(len(size_T)):
             length = length + 1 if size_T[t] <= limit else 0

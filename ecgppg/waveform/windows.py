@@ -3,7 +3,7 @@
 Shapes: N windows, C channels (in the order of `settings.channels`), T samples of a window, R runs, S samples of a span.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -13,7 +13,7 @@ from ecgppg.config.build import BuildSettings
 from ecgppg.config.schema import UNKNOWN_TIME_US
 from ecgppg.core.compiled import compiled
 from ecgppg.core.stopwatch import Stopwatch
-from ecgppg.waveform.codes import MISSING, MISSING_CODE, to_int32
+from ecgppg.waveform.codes import MISSING, MISSING_CODE, missing_in
 from ecgppg.waveform.filters import MAX_RATIO_DENOMINATOR, resample, zero_phase
 from ecgppg.waveform.header import SignalSpec
 from ecgppg.waveform.plan import Run, frames_per_window, window_starts
@@ -125,21 +125,24 @@ def _block(
     filtered_NT = np.empty((n_windows, settings.n_samples), np.float32)
     limits_N2 = np.empty((n_windows, 2), np.int64)
     rows = np.cumsum([0, *map(len, offsets)])
-    physical = []
     with watch.step("read"):
-        for span, offset_N, row in zip(spans, offsets, rows, strict=False):
+        physical = _matrices([len(span) for span in spans])
+        for span, raw, offset_N, row in zip(spans, physical.rows, offsets, rows, strict=False):
             stop = row + len(offset_N)
-            codes, raw = to_int32(span), np.empty(len(span), np.float32)
-            least, greatest = _to_physical(codes, float(spec.baseline), 1.0 / spec.gain, raw)
+            # A copy of its own: a view of a file's frames would have the kernel compiled for each way it may lie.
+            narrow, codes = np.array(span, order="C"), np.empty(len(span), np.int32)
+            least, greatest = _widen(narrow, missing_in(narrow), float(spec.baseline), 1.0 / spec.gain, codes, raw)
             _cut(codes, offset_N * spec.samples_per_frame, codes_NT[row:stop])
             limits_N2[row:stop] = _code_limits(spec, least, greatest)
-            physical.append(raw)
     with watch.step("filter"):
         if ratio != 1:
-            physical = [resample(raw, fs_hz, settings.sampling_rate_hz) for raw in physical]
+            resampled = [resample(raw, fs_hz, settings.sampling_rate_hz) for raw in physical.rows]
+            physical = _matrices([len(raw) for raw in resampled])
+            for raw, new in zip(physical.rows, resampled, strict=True):
+                raw[:] = new
         low_hz, high_hz = settings.ecg_band_hz if channel == "ECG" else settings.ppg_band_hz
-        filtered = _filter_alike(physical, low_hz, high_hz, settings.sampling_rate_hz)
-        for raw, smooth, offset_N, row in zip(physical, filtered, offsets, rows, strict=False):
+        filtered = physical.map(lambda x_RS: zero_phase(x_RS, low_hz, high_hz, settings.sampling_rate_hz))
+        for raw, smooth, offset_N, row in zip(physical.rows, filtered.rows, offsets, rows, strict=False):
             offset_T = np.rint(offset_N * spec.samples_per_frame * ratio).astype(np.int64)
             _cut(raw, offset_T, raw_NT[row : row + len(offset_N)])
             _cut(smooth, offset_T, filtered_NT[row : row + len(offset_N)])
@@ -155,13 +158,31 @@ def _block(
     )
 
 
-def _filter_alike(spans: Sequence[np.ndarray], low_hz: float, high_hz: float, fs_hz: float) -> list[np.ndarray]:
-    """Spans band-passed, those of one length together: rows beside each other cost less than rows in turn."""
-    filtered: dict[int, np.ndarray] = {}
-    for length in {len(span) for span in spans}:
-        members = [i for i, span in enumerate(spans) if len(span) == length]
-        filtered |= zip(members, zero_phase(np.stack([spans[i] for i in members]), low_hz, high_hz, fs_hz), strict=True)
-    return [filtered[i] for i in range(len(spans))]
+@dataclass(frozen=True)
+class _Matrices:
+    """Spans, those of one length as rows of one matrix: rows beside each other are filtered for less than in turn."""
+
+    members: list[list[int]]
+    by_length: list[np.ndarray]
+
+    @property
+    def rows(self) -> list[np.ndarray]:
+        """The spans in their order."""
+        places = {i: row for group, x_RS in zip(self.members, self.by_length, strict=True)
+                  for i, row in zip(group, x_RS, strict=True)}  # fmt: skip
+        return [places[i] for i in range(len(places))]
+
+    def map(self, function: Callable[[np.ndarray], np.ndarray]) -> "_Matrices":
+        """The same with a function applied to each matrix."""
+        return _Matrices(self.members, [function(x_RS) for x_RS in self.by_length])
+
+
+def _matrices(lengths: Sequence[int]) -> _Matrices:
+    """Room for spans of the given lengths."""
+    members: dict[int, list[int]] = {}
+    for i, length in enumerate(lengths):
+        members.setdefault(length, []).append(i)
+    return _Matrices(list(members.values()), [np.empty((len(m), n), np.float32) for n, m in members.items()])
 
 
 def _code_limits(spec: SignalSpec, least: int, greatest: int) -> tuple[int, int]:
@@ -207,16 +228,20 @@ def _read_span(stretch: Stretch, begin: int, end: int) -> dict[str, np.ndarray]:
 
 
 @compiled
-def _to_physical(codes_S: np.ndarray, baseline: float, unit: float, raw_S: np.ndarray) -> tuple[int, int]:
-    """Fill in physical values, NaN where missing; the least and the greatest code that is not."""
-    least, greatest = 2**31 - 1, MISSING
-    for s in range(len(codes_S)):
-        code = int(codes_S[s])
-        present = code != MISSING
+def _widen(
+    narrow_S: np.ndarray, missing: int, baseline: float, unit: float, codes_S: np.ndarray, raw_S: np.ndarray
+) -> tuple[int, int]:
+    """Fill in codes and physical values, NaN where missing; the least and the greatest code that is not."""
+    least, greatest = np.int32(2**31 - 1), np.int32(MISSING)
+    absent = np.int32(missing)
+    for s in range(len(narrow_S)):
+        code = np.int32(narrow_S[s])
+        present = code != absent
         raw_S[s] = np.float32((code - baseline) * unit) if present else np.float32(np.nan)
+        codes_S[s] = code if present else np.int32(MISSING)
         least = min(least, code if present else least)
-        greatest = max(greatest, code)
-    return least, greatest
+        greatest = max(greatest, codes_S[s])
+    return int(least), int(greatest)
 
 
 @compiled
@@ -225,16 +250,19 @@ def _cut(x_S: np.ndarray, starts_N: np.ndarray, out_NT: np.ndarray) -> None:
 
     They lack where rates are no whole numbers and the window ends with its stretch.
     """
-    last = len(x_S) - 1
+    n_samples = out_NT.shape[1]
     for row in range(len(starts_N)):
-        for t in range(out_NT.shape[1]):
-            out_NT[row, t] = x_S[min(starts_N[row] + t, last)]
+        there_T, out_T = x_S[starts_N[row] : starts_N[row] + n_samples], out_NT[row]
+        for t in range(len(there_T)):
+            out_T[t] = there_T[t]
+        for t in range(len(there_T), n_samples):
+            out_T[t] = x_S[-1]
 
 
 @compiled
 def _take_filled(x_NT: np.ndarray, rows: np.ndarray, out_MT: np.ndarray) -> None:
     """Rows of a block, with 0 where a sample is missing."""
     for m in range(len(rows)):
-        for t in range(x_NT.shape[1]):
-            value = x_NT[rows[m], t]
-            out_MT[m, t] = value if value == value else np.float32(0)
+        x_T, out_T = x_NT[rows[m]], out_MT[m]
+        for t in range(len(x_T)):
+            out_T[t] = x_T[t] if x_T[t] == x_T[t] else np.float32(0)

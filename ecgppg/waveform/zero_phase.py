@@ -8,13 +8,16 @@ Shapes: R rows, T samples, L lanes (rows side by side), S sections.
 """
 
 import numpy as np
-from numba import njit
+
+from ecgppg.core.compiled import compiled
 
 LANES = 16
+"""Rows side by side, a constant: only then can the compiler see that a sample never needs its neighbour in time."""
+
 TILE = 128
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def forward_backward(sos: np.ndarray, x_RT: np.ndarray, n_padding: int) -> np.ndarray:
     """`scipy.signal.sosfiltfilt` with odd padding along the last axis.
 
@@ -33,62 +36,160 @@ def forward_backward(sos: np.ndarray, x_RT: np.ndarray, n_padding: int) -> np.nd
         float32 (R, T); computed in float64.
     """
     n_rows, n_samples = x_RT.shape
-    out_RT = np.empty((n_rows, n_samples), np.float32)
     length = n_samples + 2 * n_padding
+    out_RT = np.empty((n_rows, n_samples), np.float32)
+    passed = np.empty(length * LANES)
+    tile_SB = np.zeros((len(sos) + 1, (TILE + 2) * LANES))
     for first in range(0, n_rows, LANES):
-        lanes = min(LANES, n_rows - first)
-        forward_TL = np.empty((length, lanes))
-        tile_SBL = np.zeros((len(sos) + 1, TILE + 2, lanes))
+        rows = x_RT[first : first + LANES]
         for start in range(0, length, TILE):
             n = min(TILE, length - start)
-            for i in range(n):
-                t = start + i - n_padding
-                if t < 0:
-                    for j in range(lanes):
-                        tile_SBL[0, i + 2, j] = 2.0 * x_RT[first + j, 0] - x_RT[first + j, -t]
-                elif t < n_samples:
-                    for j in range(lanes):
-                        tile_SBL[0, i + 2, j] = x_RT[first + j, t]
-                else:
-                    for j in range(lanes):
-                        mirrored = 2 * n_samples - 2 - t
-                        tile_SBL[0, i + 2, j] = 2.0 * x_RT[first + j, n_samples - 1] - x_RT[first + j, mirrored]
-            _advance(sos, tile_SBL, n, start == 0)
-            forward_TL[start : start + n] = tile_SBL[-1, 2 : n + 2]
+            _load(rows, start - n_padding, n_padding, n, tile_SB[0])
+            _advance(sos, tile_SB, n, start == 0)
+            _copy(tile_SB[-1, 2 * LANES : (n + 2) * LANES], passed[start * LANES : (start + n) * LANES])
+        out = out_RT[first : first + LANES]
         for start in range(0, length, TILE):
             n = min(TILE, length - start)
-            for i in range(n):
-                for j in range(lanes):
-                    tile_SBL[0, i + 2, j] = forward_TL[length - 1 - start - i, j]
-            _advance(sos, tile_SBL, n, start == 0)
-            for i in range(n):
-                t = length - 1 - start - i - n_padding
-                if 0 <= t < n_samples:
-                    for j in range(lanes):
-                        out_RT[first + j, t] = tile_SBL[-1, i + 2, j]
+            stop = length - start
+            _reverse(passed[(stop - n) * LANES : stop * LANES], n, tile_SB[0])
+            _advance(sos, tile_SB, n, start == 0)
+            _store(tile_SB[-1], stop - 1 - n_padding, n, out)
     return out_RT
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _advance(sos: np.ndarray, tile_SBL: np.ndarray, n: int, at_start: bool) -> None:
-    """Run `n` samples through all sections; the two rows before a tile hold what came before it.
+@compiled
+def _load(x_RT: np.ndarray, start: int, n_padding: int, n: int, tile_B: np.ndarray) -> None:
+    """Samples [start, start + n) of the rows, extended at both ends; lanes without a row repeat the last."""
+    n_samples = x_RT.shape[1]
+    first, stop = min(max(-start, 0), n), max(min(n_samples - start, n), 0)
+    for j in range(LANES):
+        row_T = x_RT[min(j, len(x_RT) - 1)]
+        for i in range(first):
+            tile_B[(i + 2) * LANES + j] = 2.0 * row_T[0] - row_T[-start - i]
+        inside = row_T[start + first : start + stop]
+        lane = tile_B[(first + 2) * LANES + j :: LANES]
+        for i in range(len(inside)):
+            lane[i] = inside[i]
+        for i in range(stop, n):
+            tile_B[(i + 2) * LANES + j] = 2.0 * row_T[n_samples - 1] - row_T[2 * n_samples - 2 - start - i]
+
+
+@compiled
+def _store(tile_B: np.ndarray, last: int, n: int, out_RT: np.ndarray) -> None:
+    """A tile that runs backward from sample `last`, less what lies in the padding."""
+    n_samples = out_RT.shape[1]
+    first, stop = max(last - n_samples + 1, 0), min(n, last + 1)
+    if first >= stop:
+        return
+    for j in range(len(out_RT)):
+        row_T, lane = out_RT[j, last - stop + 1 : last - first + 1], tile_B[(stop + 1) * LANES + j :: -LANES]
+        for i in range(len(row_T)):
+            row_T[i] = lane[i]
+
+
+@compiled
+def _copy(x: np.ndarray, out: np.ndarray) -> None:
+    for k in range(len(x)):
+        out[k] = x[k]
+
+
+@compiled
+def _reverse(passed: np.ndarray, n: int, tile_B: np.ndarray) -> None:
+    """The samples of a tile, last first."""
+    for i in range(n):
+        x, here = passed[(n - 1 - i) * LANES : (n - i) * LANES], tile_B[(i + 2) * LANES : (i + 3) * LANES]
+        for j in range(LANES):
+            here[j] = x[j]
+
+
+@compiled
+def _advance(sos: np.ndarray, tile_SB: np.ndarray, n: int, at_start: bool) -> None:
+    """Run `n` samples through all sections; the two before a tile hold what came before it.
 
     At the start every section is as if its first value had lasted for ever.
     """
     for s in range(len(sos)):
         b0, b1, b2, a1, a2 = sos[s, 0], sos[s, 1], sos[s, 2], sos[s, 4], sos[s, 5]
-        x_BL, y_BL = tile_SBL[s], tile_SBL[s + 1]
+        x, y = tile_SB[s], tile_SB[s + 1]
         if at_start:
             gain = (b0 + b1 + b2) / (1.0 + a1 + a2)
-            x_BL[0], x_BL[1] = x_BL[2], x_BL[2]
-            for j in range(x_BL.shape[1]):
-                y_BL[0, j] = gain * x_BL[2, j]
-                y_BL[1, j] = gain * x_BL[2, j]
-        for i in range(2, n + 2):
-            for j in range(x_BL.shape[1]):
-                y_BL[i, j] = (
-                    b0 * x_BL[i, j] + b1 * x_BL[i - 1, j] + b2 * x_BL[i - 2, j]
-                    - a1 * y_BL[i - 1, j] - a2 * y_BL[i - 2, j]
-                )  # fmt: skip
+            for k in range(2 * LANES):
+                x[k] = x[2 * LANES + k % LANES]
+                y[k] = gain * x[2 * LANES + k % LANES]
+        _recur(b0, b1, b2, a1, a2, x, y, n)
     for s in range(len(sos) + 1):
-        tile_SBL[s, 0], tile_SBL[s, 1] = tile_SBL[s, n], tile_SBL[s, n + 1]
+        for k in range(2 * LANES):
+            tile_SB[s, k] = tile_SB[s, n * LANES + k]
+
+
+@compiled
+def _recur(b0: float, b1: float, b2: float, a1: float, a2: float, x: np.ndarray, y: np.ndarray, n: int) -> None:
+    """One section over a tile. Views a constant distance apart, as the compiler wants them to run lanes together."""
+    x_last, x_now, y_last, y_now = x[LANES:], x[2 * LANES :], y[LANES:], y[2 * LANES :]
+    for k in range(n * LANES):
+        y_now[k] = b0 * x_now[k] + b1 * x_last[k] + b2 * x[k] - a2 * y[k] - a1 * y_last[k]
+
+
+@compiled
+def forward_backward_gapped(sos: np.ndarray, x_T: np.ndarray, n_padding: int, max_gap: int, out_T: np.ndarray) -> None:
+    """The same for one row with gaps: short ones are bridged, at others the filter restarts.
+
+    Parameters
+    ----------
+    sos : np.ndarray
+        float64 (S, 6).
+    x_T : np.ndarray
+        float32 or float64 (T,); NaN is missing.
+    n_padding : int
+        Odd extension at both ends of a stretch, or as much of it as a short one allows.
+    max_gap : int
+        A gap of up to so many samples between others is a straight line.
+    out_T : np.ndarray
+        float32 (T,), filled; NaN in the gaps that are not bridged.
+    """
+    n = len(x_T)
+    whole_T = np.empty(n)
+    last = -1
+    for t in range(n):
+        whole_T[t] = x_T[t]
+        if x_T[t] == x_T[t]:
+            if last >= 0 and 0 < t - last - 1 <= max_gap:
+                for k in range(last + 1, t):
+                    whole_T[k] = whole_T[last] + (whole_T[t] - whole_T[last]) * ((k - last) / (t - last))
+            last = t
+    out_T[:] = np.nan
+    start = 0
+    while start < n:
+        if whole_T[start] != whole_T[start]:
+            start += 1
+            continue
+        stop = start
+        while stop < n and whole_T[stop] == whole_T[stop]:
+            stop += 1
+        _stretch(sos, whole_T[start:stop], min(n_padding, stop - start - 1), out_T[start:stop])
+        start = stop
+
+
+@compiled
+def _stretch(sos: np.ndarray, x_T: np.ndarray, n_padding: int, out_T: np.ndarray) -> None:
+    """One row without gaps."""
+    n = len(x_T)
+    padded_T = np.empty(n + 2 * n_padding)
+    for t in range(n_padding):
+        padded_T[t] = 2.0 * x_T[0] - x_T[n_padding - t]
+        padded_T[n_padding + n + t] = 2.0 * x_T[n - 1] - x_T[n - 2 - t]
+    for t in range(n):
+        padded_T[n_padding + t] = x_T[t]
+    for _ in range(2):
+        for s in range(len(sos)):
+            b0, b1, b2, a1, a2 = sos[s, 0], sos[s, 1], sos[s, 2], sos[s, 4], sos[s, 5]
+            x1 = x2 = padded_T[0]
+            y1 = y2 = (b0 + b1 + b2) / (1.0 + a1 + a2) * padded_T[0]
+            for t in range(len(padded_T)):
+                x = padded_T[t]
+                y = b0 * x + b1 * x1 + b2 * x2 - a2 * y2 - a1 * y1
+                x2, x1, y2, y1 = x1, x, y1, y
+                padded_T[t] = y
+        padded_T = padded_T[::-1].copy()
+    for t in range(n):
+        out_T[t] = padded_T[n_padding + t]
