@@ -5,7 +5,9 @@ so that a night in March or November has the hours of any other.
 """
 
 import csv
+import os
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -208,6 +210,27 @@ def test_recordings_placed_around_real_patients_find_them(data_dir, tmp_path):
     assert both["readable"].all()
     assert both["has_required_channels"].all()
     assert (both["offset_minutes"].dropna()[both["case"] == "before_3h"] == -180).all()
+
+
+def test_a_tree_simulated_around_real_patients_is_linked_as_its_truth_says(data_dir):
+    """ECGPPG_COHORT names a folder of waveforms/ and truth.csv (record, subject_id, case, hadm_id), as the peer's
+    make_cohort.py writes them with --clinical."""
+    cohort = Path(os.environ.get("ECGPPG_COHORT", ""))
+    if not (cohort / "truth.csv").is_file():
+        pytest.skip("no simulated tree: set ECGPPG_COHORT to a folder with waveforms/ and truth.csv")
+    clinical = data_dir / "mimic3-demo-1.4"
+    settings = Settings(waveforms_dir=str(cohort / "waveforms"), clinical_dir=str(clinical))
+    linkage = link_records(read_tables(clinical), record_facts(find_patients(settings), np.array([], object), settings))
+    linkage["record"] = linkage["record"].str.rsplit("/", n=1).str[-1]
+    both = pd.read_csv(cohort / "truth.csv").merge(linkage, on="record", suffixes=("_placed", ""), validate="1:1")
+    assert len(both) == len(linkage) > 0
+    expected = {"inside": "inside", "before_3h": "within_6h", "after_4h": "within_6h", "before_9h": "within_12h"}
+    linked = both["case"].isin(expected)
+    # A patient's second and third record lie 37 and 74 min later than the case says: no grade's limit is that near.
+    assert (both["link_grade_name"] == both["case"].map(expected).fillna("none")).all()
+    assert (both.loc[linked, "hadm_id"] == both.loc[linked, "hadm_id_placed"]).all()
+    assert (both.loc[~linked, "hadm_id"] == -1).all()
+    assert set(both["case"]) == {*expected, "weeks_away", "years_off"}
 
 
 def place_headers(clinical, waveforms):
