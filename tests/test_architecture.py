@@ -30,6 +30,9 @@ HEAVY = {
     "matplotlib",
     "wfdb",
     "statsmodels",
+    "dask",
+    "distributed",
+    "ray",
 }
 LIGHT_ROOMS = {"config", "core", "cli", "pipeline", "sources"}
 
