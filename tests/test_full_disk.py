@@ -39,7 +39,7 @@ def test_a_full_disk_costs_nothing_that_was_finished(waveforms: Path, tmp_path: 
     words = ["unshare", "--user", "--map-root-user", "--mount", sys.executable, "-m", "tests.full_disk_scenario"]
     run = subprocess.run(
         [*words, str(waveforms), str(small), str(tmp_path / "whole")],
-        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
 
@@ -54,7 +54,7 @@ def test_a_file_that_may_not_grow_is_one_line_and_the_next_run_goes_on(waveforms
         "--output-dir", str(layout.root), "--num-workers", "0", "--set", "min_segments_per_patient=2",
     ]  # fmt: skip
     stopped = subprocess.run(
-        words, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+        words, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, n_bytes)),
     )  # fmt: skip
     assert stopped.returncode == 1

@@ -27,6 +27,12 @@ PHASES = {
     "tables half written": (Step.rename("full_dataset_metadata.parquet.done.json"), 1),
     "everything there, build folder not removed": (GONE, 1),
 }
+FAST = [
+    "part there, without its record",
+    "shard finished, its parts half removed",
+    "dataset merged, without its name",
+    "between the last rename and the completion record",
+]
 GROWN = [
     "dataset merged, without its record",
     "dataset finished, before the last rename",
@@ -94,7 +100,9 @@ def expect_same_after_rerun(chosen: Settings, layout: OutputLayout, whole: Outpu
     assert all(read_completion(path, verify=True) for path in recorded)
 
 
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize(
+    "phase", [phase if phase in FAST else pytest.param(phase, marks=pytest.mark.slow) for phase in PHASES]
+)
 def test_killed_in_each_phase(phase: str, chosen: Settings, whole: OutputLayout, tmp_path: Path) -> None:
     layout = OutputLayout(tmp_path / "out")
     step, n = PHASES[phase]
@@ -102,7 +110,9 @@ def test_killed_in_each_phase(phase: str, chosen: Settings, whole: OutputLayout,
     expect_same_after_rerun(chosen, layout, whole)
 
 
-@pytest.mark.parametrize("phase", GROWN)
+@pytest.mark.parametrize(
+    "phase", [phase if phase in FAST else pytest.param(phase, marks=pytest.mark.slow) for phase in GROWN]
+)
 def test_killed_while_a_dataset_grows(
     phase: str, chosen: Settings, whole: OutputLayout, two: OutputLayout, tmp_path: Path
 ) -> None:

@@ -24,9 +24,9 @@ def chosen(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     from ecgppg.synthetic.cohort import make_cohort
 
     folder = tmp_path_factory.mktemp("cohort") / "cohort"
-    make_cohort(folder, n_patients=16, minutes=6, seed=3, num_workers=0)
+    make_cohort(folder, n_patients=8, minutes=4, seed=3, num_workers=0)
     return Settings(
-        waveforms_dir=str(folder / "waveforms"), num_workers=0, chunk_size=4, max_segments_per_patient=None,
+        waveforms_dir=str(folder / "waveforms"), num_workers=0, chunk_size=3, max_segments_per_patient=None,
         min_segments_per_patient=2,
     )  # fmt: skip
 
@@ -42,7 +42,7 @@ def start(chosen: Settings, out: Path) -> subprocess.Popen[str]:
     """The command with two workers; returns when it begins to build."""
     words = [
         "--build-dataset", "--waveforms", str(chosen.waveforms_dir), "--output-dir", str(out), "--num-workers", "2",
-        "--set", "chunk_size=4", "--set", "max_segments_per_patient=null", "--set", "min_segments_per_patient=2",
+        "--set", "chunk_size=3", "--set", "max_segments_per_patient=null", "--set", "min_segments_per_patient=2",
     ]  # fmt: skip
     process = subprocess.Popen(
         [sys.executable, "production_pipeline.py", *words], cwd=ROOT, text=True, stderr=subprocess.PIPE

@@ -69,7 +69,7 @@ def building(
         The process and the file that `steps_in` reads.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["ecgppg.stages.build", "pandas", "pyarrow.parquet"])
+    context.set_forkserver_preload(["tests.warm_build"])
     trace = root.with_name(f"{root.name}.{os.urandom(4).hex()}.trace")
     process = context.Process(target=_build, args=(settings, root, trace, kill_before, n))
     process.start()
