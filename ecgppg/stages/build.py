@@ -105,7 +105,7 @@ def _merge(
     joined = _join(sources, plan, settings, times)
     merged = merged_dataset(layout)
     with times.step("final merge"):
-        merge_segments(sources, merged, dataset_attributes(settings), joined.columns)
+        merge_segments(sources, merged, dataset_attributes(settings), joined.columns, audited=True)
         counts = attrition(plan, total) + linkage_counts(joined.linkage)
         write_completion(
             merged, settings.content("build"), total.n_rows, counts=dict(counts), **total.as_record(),
@@ -132,7 +132,7 @@ def _complete_tables(
 
 def _join(sources: list[Path], plan: BuildPlan, settings: Settings, times: BuildTimes) -> Joined:
     with times.step("join"):
-        columns = merged_columns(sources)
+        columns = merged_columns(sources, audited=True)
         known = {column.name: plain(columns[column.name]) for column in SEGMENT_COLUMNS}
         return join_clinic(known, list(plan.found), settings)
 

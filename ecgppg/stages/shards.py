@@ -95,7 +95,7 @@ def _merge(chunk: Sequence[PlannedPatient], tally: Tally, settings: Settings, la
     parts = [path for path in (layout.part(planned.subject_id) for planned in chunk) if path.is_file()]
     shard = layout.shard(index)
     check_room_for_merge(layout.root, parts, f"merging {len(parts)} parts into {shard.name}")
-    n_rows = merge_segments(parts, shard, dataset_attributes(settings), keep_digests=True)
+    n_rows = merge_segments(parts, shard, dataset_attributes(settings), keep_digests=True, audited=True)
     write_completion(shard, settings.content("build"), n_rows, **tally.as_record())
     for part in parts:
         completion_path(part).unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from ecgppg.store.audit import first_line
 from ecgppg.store.chunk_places import ChunkPlaces
 from ecgppg.store.codec import decode_segment
 from ecgppg.store.content_hash import CONTENT_COLUMNS, ContentHash, labels_hash, segment_digests
-from ecgppg.store.layout import DIGEST_BYTES, blocks, create_signals, new_file, read_column, write_column
+from ecgppg.store.layout import DIGEST_BYTES, blocks, create_signals, is_direct, new_file, read_column, write_column
 from ecgppg.store.reader import open_file
 from ecgppg.store.segments import (
     KNOWN_COLUMNS,
@@ -40,6 +40,8 @@ class MergedRows:
         Dataset files; each is audited once.
     shape_CT : (int, int)
         Channels and samples of a segment, where there are no sources to ask.
+    audited : bool
+        The sources are our own, finished and recorded: their audit is skipped.
 
     Raises
     ------
@@ -47,11 +49,11 @@ class MergedRows:
         If a segment_id is in more than one row, or the segments differ in shape.
     """
 
-    def __init__(self, sources: Sequence[Path], shape_CT: tuple[int, int] = (0, 0)) -> None:
+    def __init__(self, sources: Sequence[Path], shape_CT: tuple[int, int] = (0, 0), audited: bool = False) -> None:
         self.sources = list(sources)
         self._open: OrderedDict[int, h5py.File] = OrderedDict()
         self._places: dict[int, ChunkPlaces] = {}
-        self._audited: set[int] = set()
+        self._audited: set[int] = set(range(len(self.sources))) if audited else set()
         self.shape_CT = self._common_shape(shape_CT)
         keys = {name: self._gather(name) for name in ("subject_id", "record", "start_sample", "segment_id")}
         _refuse_repeats(keys["segment_id"])
@@ -63,6 +65,16 @@ class MergedRows:
 
     def __len__(self) -> int:
         return len(self._order)
+
+    def is_one_whole_file(self, with_digests: bool) -> bool:
+        """Whether there is one source that can be copied as it lies: in order, sized to its rows, with its hash."""
+        if len(self.sources) != 1 or not np.array_equal(self._order, np.arange(len(self))):
+            return False
+        source = self.file(0)
+        signals = source["signals"]
+        sized = signals.maxshape[0] == max(len(signals), 1)
+        whole = bool(source.attrs.get("content_hash")) and ("digests" in source or not with_digests)
+        return sized and whole and is_direct(signals)
 
     def __enter__(self) -> Self:
         return self
@@ -122,20 +134,22 @@ def _refuse_repeats(segment_id: Values) -> None:
         raise RunError(f"merge: segment_id {repeated[0]} is in more than one row")
 
 
-def merged_columns(sources: Sequence[Path]) -> dict[str, Values]:
+def merged_columns(sources: Sequence[Path], audited: bool = False) -> dict[str, Values]:
     """Every column that all sources share, in the row order that `merge_segments` will write.
 
     Parameters
     ----------
     sources : sequence of Path
         Dataset files.
+    audited : bool
+        As for `MergedRows`.
 
     Raises
     ------
     RunError
         If a segment_id is there twice, or the segments differ in shape.
     """
-    with MergedRows(sources) as merged:
+    with MergedRows(sources, audited=audited) as merged:
         return {name: merged.column(name) for name in merged.column_names()}
 
 
@@ -146,6 +160,7 @@ def merge_segments(
     extra_columns: Mapping[str, Values] | None = None,
     keep_rows: np.ndarray | None = None,
     keep_digests: bool = False,
+    audited: bool = False,
 ) -> int:
     """Merge dataset files into one, ordered by (subject_id, record, start_sample) over all of them.
 
@@ -164,6 +179,8 @@ def merge_segments(
         Which of those rows to write; all where not given.
     keep_digests : bool
         Keep `/digests`, so that a further merge need not decode: for shards, not for the product.
+    audited : bool
+        As for `MergedRows`.
 
     Returns
     -------
@@ -180,21 +197,33 @@ def merge_segments(
     if clash:
         raise RunError(f"merge: {clash[0]} comes from the waveform and is not replaced")
     n_samples = round(float(attributes["sampling_rate_hz"]) * float(attributes.get("segment_seconds", 0)))
-    with MergedRows(sources, (len(attributes["channel_names"]), n_samples)) as merged:
+    with MergedRows(sources, (len(attributes["channel_names"]), n_samples), audited) as merged:
         if keep_rows is not None and len(keep_rows) != len(merged):
             raise RunError(f"merge: {len(keep_rows)} rows are marked, there are {len(merged)}")
         kept = np.arange(len(merged)) if keep_rows is None else np.flatnonzero(np.asarray(keep_rows, bool))
+        names = [name for name in merged.column_names() if extra_columns is None or name in CONTENT_COLUMNS]
         with new_file(path, attributes, merged.shape_CT) as file:
-            content = _copy_signals(merged, kept, file, keep_digests)
             group = file.create_group("segments")
-            for name in merged.column_names():
-                if extra_columns is None or name in CONTENT_COLUMNS:
+            if len(kept) == len(merged) and merged.is_one_whole_file(keep_digests):
+                file.attrs["content_hash"] = _copy_whole(merged.file(0), file, group, names, keep_digests)
+            else:
+                content = _copy_signals(merged, kept, file, keep_digests)
+                for name in names:
                     write_column(group, name, take(merged.column(name), kept))
+                file.attrs["content_hash"] = content.finish(file)
             for name, values in extra.items():
                 write_column(group, name, take(as_column(name, values, len(merged), merged.shape_CT[0]), kept))
-            file.attrs["content_hash"] = content.finish(file)
             file.attrs["labels_hash"] = labels_hash(file)
     return len(kept)
+
+
+def _copy_whole(source: h5py.File, file: h5py.File, group: h5py.Group, names: Sequence[str], keep_digests: bool) -> str:
+    """Copy a file that is in order already, chunk by chunk as HDF5 itself does it; its content hash."""
+    for name in ("signals", "scale", *(["digests"] if keep_digests else [])):
+        source.copy(name, file)
+    for name in names:
+        source.copy(source["segments"][name], group, name)
+    return str(source.attrs["content_hash"])
 
 
 def _copy_signals(merged: MergedRows, kept: np.ndarray, file: h5py.File, keep_digests: bool) -> ContentHash:
