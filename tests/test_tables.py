@@ -78,6 +78,9 @@ def test_absent_optional_tables_are_said(tmp_path):
     assert tables.icustays.empty
     assert tables.icustays["intime"].dtype == np.dtype("datetime64[us]")
     assert any(line.startswith("PRESCRIPTIONS is absent: no medication") for line in tables.notices())
+    assert [line for line in tables.notices() if "CHARTEVENTS" in line] == [
+        "CHARTEVENTS is absent: no charted rhythm as a label of windows"
+    ]
 
 
 @pytest.mark.parametrize("name", ["PATIENTS", "ADMISSIONS", "DIAGNOSES_ICD"])

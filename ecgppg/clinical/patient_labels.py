@@ -5,7 +5,7 @@ import pandas as pd
 
 from ecgppg.clinical.code_lists import Definitions
 from ecgppg.clinical.known_times import known_times
-from ecgppg.clinical.labels import WHEN, codes_of_admissions, incident, label_admissions, label_rows
+from ecgppg.clinical.labels import WHEN, incident, label_admissions, label_rows
 from ecgppg.clinical.mortality import HORIZON_DAYS, death_days, hours_to_death
 from ecgppg.clinical.tables import ClinicalTables
 from ecgppg.clinical.times import DAY_US, to_us
@@ -55,8 +55,8 @@ def label_patients(
 
     by_admission = label_admissions(tables, definitions)
     subjects, discharge_us = tables.admissions["subject_id"].to_numpy(), to_us(tables.admissions["dischtime"])
-    for name, group in definitions.labels.items():
-        times = known_times(codes_of_admissions(tables, group.codes), subjects, discharge_us)
+    for name in definitions.labels:
+        times = known_times(by_admission[f"{name}_this"].to_numpy(), subjects, discharge_us)
         for when in WHEN:
             told[f"known_{name}_{when}"] = at_rows(times[when], UNKNOWN_TIME_US)
         columns[f"{name}_incident"] = at_rows(incident(by_admission, definitions, name), UNKNOWN_LABEL)
