@@ -66,15 +66,18 @@ class MergedRows:
     def __len__(self) -> int:
         return len(self._order)
 
-    def is_one_whole_file(self, with_digests: bool) -> bool:
-        """Whether there is one source that can be copied as it lies: in order, sized to its rows, with its hash."""
+    @property
+    def is_one_whole_file(self) -> bool:
+        """Whether there is one source that can be copied as it lies: in order, sized to its rows, with its digests.
+
+        One without was finished long ago: it is decoded once, so that damage since then is found.
+        """
         if len(self.sources) != 1 or not np.array_equal(self._order, np.arange(len(self))):
             return False
         source = self.file(0)
         signals = source["signals"]
         sized = signals.maxshape[0] == max(len(signals), 1)
-        whole = bool(source.attrs.get("content_hash")) and ("digests" in source or not with_digests)
-        return sized and whole and is_direct(signals)
+        return sized and is_direct(signals) and "digests" in source and bool(source.attrs.get("content_hash"))
 
     def __enter__(self) -> Self:
         return self
@@ -204,7 +207,7 @@ def merge_segments(
         names = [name for name in merged.column_names() if extra_columns is None or name in CONTENT_COLUMNS]
         with new_file(path, attributes, merged.shape_CT) as file:
             group = file.create_group("segments")
-            if len(kept) == len(merged) and merged.is_one_whole_file(keep_digests):
+            if len(kept) == len(merged) and merged.is_one_whole_file:
                 file.attrs["content_hash"] = _copy_whole(merged.file(0), file, group, names, keep_digests)
             else:
                 content = _copy_signals(merged, kept, file, keep_digests)
