@@ -10,6 +10,7 @@ import numpy as np
 
 from ecgppg.config.settings import Settings
 from ecgppg.core.files import config_hash, read_completion, write_completion
+from ecgppg.core.memory import keep_freed_memory
 from ecgppg.core.stopwatch import Stopwatch
 from ecgppg.sources.find import Patient
 from ecgppg.store.codec import encode_segments, quantize
@@ -81,6 +82,7 @@ def build_part(job: PartJob) -> BuiltPart:
         return BuiltPart(done["rows"], Counter(done["counts"]), tuple(done["damages"]))
     patient, settings = job.patient, job.settings
     assert settings.waveforms_dir
+    keep_freed_memory()
     reading = PatientReading(
         Path(settings.waveforms_dir), patient.subject, patient.subject_id, list(patient.records), settings
     )
