@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ecgppg.config.schema import OutputLayout, completion_path
 from ecgppg.config.settings import Settings
-from ecgppg.core.files import read_completion, read_json, sha256_file
+from ecgppg.core.files import crc32_file, read_completion, read_json
 
 CHANGES = {"os.rename": 1, "os.remove": 0, "os.rmdir": 0, "shutil.rmtree": 0}
 """Events that change a folder, and which of their arguments is the path that changes."""
@@ -151,7 +151,7 @@ class Finished:
         for path in [*layout.root.rglob("*.h5")]:
             record = read_completion(path, verify=True)
             staged = read_json(completion_path(layout.build / path.name))
-            if path == layout.dataset and staged and staged["sha256"] == sha256_file(path):
+            if path == layout.dataset and staged and staged["crc32"] == crc32_file(path):
                 record = staged
             if record is None:
                 continue

@@ -29,7 +29,7 @@ def file_problems(artefact: Path) -> list[str]:
     if not artefact.is_file():
         return [f"{artefact}: recorded as finished, but absent"]
     stored = read_json(path)
-    if not isinstance(stored, dict) or not {"bytes", "sha256", "rows", "content"} <= stored.keys():
+    if not isinstance(stored, dict) or not {"bytes", "crc32", "rows", "content"} <= stored.keys():
         return [f"{path}: not a completion record"]
     record = read_completion(artefact)
     if record is None and stored["bytes"] == artefact.stat().st_size:

@@ -101,33 +101,6 @@ def median_of(values: np.ndarray, n: int) -> float:
 
 
 @compiled
-def variance(x_T: np.ndarray) -> float:
-    """Population variance of a row, in float64.
-
-    Four partial sums, always the same four, run beside each other.
-    """
-    n, whole = len(x_T), len(x_T) // 4 * 4
-    a = b = c = d = 0.0
-    for t in range(0, whole, 4):
-        a += x_T[t]
-        b += x_T[t + 1]
-        c += x_T[t + 2]
-        d += x_T[t + 3]
-    for t in range(whole, n):
-        a += x_T[t]
-    mean = (a + b + c + d) / n
-    a = b = c = d = 0.0
-    for t in range(0, whole, 4):
-        a += (x_T[t] - mean) ** 2
-        b += (x_T[t + 1] - mean) ** 2
-        c += (x_T[t + 2] - mean) ** 2
-        d += (x_T[t + 3] - mean) ** 2
-    for t in range(whole, n):
-        a += (x_T[t] - mean) ** 2
-    return (a + b + c + d) / n
-
-
-@compiled
 def _copy(x_T: np.ndarray, out_T: np.ndarray) -> None:
     for t in range(len(x_T)):
         out_T[t] = x_T[t]

@@ -11,7 +11,8 @@ from scipy.signal import sosfreqz
 from ecgppg.core.compiled import compiled
 from ecgppg.waveform.codes import MISSING
 from ecgppg.waveform.filters import band_pass
-from ecgppg.waveform.moving import greatest_size, median_of, moving_average, variance
+from ecgppg.waveform.moving import greatest_size, median_of, moving_average
+from ecgppg.waveform.sums import variance
 
 PLATEAU_S = 0.032
 """Samples at one extreme code for this long, entered by a jump, are a clipped top and not a round one."""
@@ -198,7 +199,11 @@ def _clipped(
 @compiled
 def _mark_plateaus(codes_T: np.ndarray, extreme: int, plateau: int, is_clipped_T: np.ndarray) -> int:
     """Mark the runs of an extreme code that are long enough and stand apart; how many samples that adds."""
-    n = len(codes_T)
+    n, n_extreme = len(codes_T), 0
+    for t in range(n):
+        n_extreme += 1 if codes_T[t] == extreme else 0
+    if n_extreme < plateau:
+        return 0
     added, start = 0, -1
     for t in range(n + 1):
         if t < n and codes_T[t] == extreme:

@@ -8,6 +8,7 @@ import numpy as np
 from ecgppg.core.compiled import compiled
 from ecgppg.waveform.beats import Beats
 from ecgppg.waveform.moving import greatest_size, median_of, moving_average
+from ecgppg.waveform.sums import dot, total
 
 FLAT_SHARE = 0.1
 """A signal is flat where its size stays within this share of the window's greatest, or within the noise floor."""
@@ -78,8 +79,9 @@ def _template_correlation(x_NT: np.ndarray, position_NB: np.ndarray, before: int
                 break
             if position - before < 0 or position + after >= n_samples:
                 continue
-            beat_W = beat_BW[n_beats]
-            beat_W[:] = x_NT[row, position - before : position + after + 1]
+            source_W, beat_W = x_NT[row, position - before : position + after + 1], beat_BW[n_beats]
+            for w in range(width):
+                beat_W[w] = source_W[w]
             _standardise(beat_W, True)
             for w in range(width):
                 mean_W[w] += beat_W[w]
@@ -88,9 +90,7 @@ def _template_correlation(x_NT: np.ndarray, position_NB: np.ndarray, before: int
             continue
         _standardise(mean_W, False)
         for b in range(n_beats):
-            correlation_B[b] = 0.0
-            for w in range(width):
-                correlation_B[b] += beat_BW[b, w] * mean_W[w]
+            correlation_B[b] = dot(beat_BW[b], mean_W)
         correlation_N[row] = median_of(correlation_B, n_beats)
     return correlation_N
 
@@ -98,11 +98,10 @@ def _template_correlation(x_NT: np.ndarray, position_NB: np.ndarray, before: int
 @compiled
 def _standardise(beat_W: np.ndarray, centred: bool) -> None:
     """To length 1, its mean taken out first where asked for."""
-    mean = beat_W.mean() if centred else 0.0
-    total = 0.0
-    for w in range(len(beat_W)):
-        beat_W[w] -= mean
-        total += beat_W[w] ** 2
-    scale = 1.0 / max(np.sqrt(total), 1e-12)
+    if centred:
+        mean = total(beat_W) / len(beat_W)
+        for w in range(len(beat_W)):
+            beat_W[w] -= mean
+    scale = 1.0 / max(np.sqrt(dot(beat_W, beat_W)), 1e-12)
     for w in range(len(beat_W)):
         beat_W[w] *= scale
