@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ecgppg.waveform.beats import Beats, detect_beats, rhythm, row_medians
+from ecgppg.waveform.beats import Beats, detect_beats, rhythm
 from ecgppg.waveform.filters import resample, zero_phase
 from tests.planted_beats import FS_HZ, af_times, count_beats, ecg_of, f1, ppg_of, sinus_times, with_noise
 
@@ -150,15 +150,6 @@ def test_rhythm_by_hand():
     assert np.isnan(found.rr_cv_N[1:]).all()
     assert found.n_beats_N.tolist() == [5, 2, 0]
     assert found.heart_rate_bpm_N.dtype == np.float32
-
-
-def test_row_medians_beside_numpy():
-    rng = np.random.default_rng(0)
-    values = rng.standard_normal((40, 9))
-    there = rng.random(values.shape) < 0.5
-    there[0], there[1] = False, True
-    expected = [np.median(v[m]) if m.any() else np.nan for v, m in zip(values, there, strict=True)]
-    np.testing.assert_allclose(row_medians(values, there), expected)
 
 
 def test_bidmc_rates_agree_with_neurokit(data_dir):

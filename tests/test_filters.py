@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.signal import butter, resample_poly, sosfiltfilt
+from scipy.signal import butter, resample_poly, sosfiltfilt, sosfreqz
 
 from ecgppg.waveform.filters import band_pass, bridge, finite_stretches, resample, zero_phase
 
@@ -113,3 +113,13 @@ def test_finite_stretches_and_bridges_by_hand():
     assert finite_stretches(missing).tolist() == [[1, 2], [3, 4], [7, 8]]
     np.testing.assert_array_equal(bridge(x, missing, 1), [np.nan, 1, 2, 3, np.nan, np.nan, np.nan, 7])
     np.testing.assert_array_equal(bridge(x, missing, 3, ends=True), [1, 1, 2, 3, 4, 5, 6, 7])
+
+
+@pytest.mark.parametrize(
+    ("low_hz", "high_hz", "fs_hz"), [(0.5, 40, 125), (0.3, 8, 125), (0.05, 100, 500), (20, 30, 100), (0.5, 62, 125)]
+)
+def test_band_pass_is_that_of_scipy(low_hz, high_hz, fs_hz):
+    reference = butter(2, [low_hz, high_hz], btype="bandpass", fs=fs_hz, output="sos")
+    _, expected = sosfreqz(reference, 2000, fs=fs_hz)
+    _, response = sosfreqz(band_pass(low_hz, high_hz, fs_hz), 2000, fs=fs_hz)
+    np.testing.assert_allclose(response, expected, atol=1e-9)

@@ -17,7 +17,7 @@ BAD_CODE = 7777
 """Planted as the first code of a window that the stand-in for the quality checks is to drop."""
 
 
-def planted_assess(blocks, settings):
+def planted_assess(blocks, settings, describe_dropped):
     """Drops windows by their first code alone, so that these tests do not depend on quality limits."""
     bad_N = np.any([block.codes_NT[:, 0] == BAD_CODE for block in blocks], axis=0)
     n = len(bad_N)

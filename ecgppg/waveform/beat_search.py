@@ -36,13 +36,15 @@ class Search(NamedTuple):
 
 
 @compiled
-def search_beats(x_NT: np.ndarray, how: Search, position_NB: np.ndarray) -> None:
+def search_beats(x_NT: np.ndarray, wanted: np.ndarray, how: Search, position_NB: np.ndarray) -> None:
     """Find the beats of every window.
 
     Parameters
     ----------
     x_NT : np.ndarray
         float32 (N, T); NaN is missing.
+    wanted : np.ndarray
+        int64, indices of the windows to search.
     how : Search
     position_NB : np.ndarray
         int32 (N, T // 2 + 1), all -1; filled from the left with the beats of each window.
@@ -52,7 +54,7 @@ def search_beats(x_NT: np.ndarray, how: Search, position_NB: np.ndarray) -> None
     sharp_T = np.empty(n_samples, np.float32)
     level_T = np.empty(n_samples, np.float32)
     filled_T = np.empty(n_samples, np.float32)
-    for row in range(len(x_NT)):
+    for row in wanted:
         x_T, position_B = x_NT[row], position_NB[row]
         for t in range(n_samples):
             filled_T[t] = x_T[t] if x_T[t] == x_T[t] else np.float32(0)

@@ -15,7 +15,10 @@ from typing import Literal
 
 import numpy as np
 
+from ecgppg.core.compiled import compiled
 from ecgppg.waveform.beat_search import Search, search_beats
+from ecgppg.waveform.moving import median_of
+from ecgppg.waveform.sums import total, variance
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,9 @@ class Rhythm:
     n_beats_N: np.ndarray
 
 
-def detect_beats(x_NT: np.ndarray, fs_hz: float, kind: Literal["ecg", "ppg"] = "ecg") -> Beats:
+def detect_beats(
+    x_NT: np.ndarray, fs_hz: float, kind: Literal["ecg", "ppg"] = "ecg", wanted_N: np.ndarray | None = None
+) -> Beats:
     """Find the beats of filtered windows; amplitude and polarity do not matter for the ECG.
 
     Parameters
@@ -120,6 +125,8 @@ def detect_beats(x_NT: np.ndarray, fs_hz: float, kind: Literal["ecg", "ppg"] = "
     fs_hz : float
         Sampling rate, Hz.
     kind : "ecg" or "ppg"
+    wanted_N : np.ndarray, optional
+        bool; the other windows are not searched and have no beats. All where not given.
 
     Returns
     -------
@@ -130,8 +137,9 @@ def detect_beats(x_NT: np.ndarray, fs_hz: float, kind: Literal["ecg", "ppg"] = "
     x_NT = np.asarray(x_NT, dtype=np.float32)
     n, n_samples = x_NT.shape
     position_NB = np.full((n, n_samples // 2 + 1), -1, dtype=np.int32)
-    if n and n_samples:
-        search_beats(x_NT, method.in_samples(fs_hz, n_samples), position_NB)
+    wanted = np.arange(n) if wanted_N is None else np.flatnonzero(wanted_N)
+    if wanted.size and n_samples:
+        search_beats(x_NT, wanted, method.in_samples(fs_hz, n_samples), position_NB)
     count_N = (position_NB >= 0).sum(axis=1).astype(np.int16)
     return Beats(position_NB[:, : max(int(count_N.max(initial=0)), 1)], count_N)
 
@@ -149,33 +157,27 @@ def rhythm(beats: Beats, fs_hz: float) -> Rhythm:
     -------
     Rhythm
     """
-    position_NB, count_N = beats.position_NB, beats.count_N
-    rr_s_NB = np.diff(position_NB, axis=1) / fs_hz
-    is_rr_NB = position_NB[:, 1:] >= 0
-    enough_N = count_N >= 3
-    n_rr_N = np.maximum(count_N - 1, 1)
-    mean_N = np.where(is_rr_NB, rr_s_NB, 0).sum(axis=1) / n_rr_N
-    variance_N = np.where(is_rr_NB, (rr_s_NB - mean_N[:, None]) ** 2, 0).sum(axis=1) / n_rr_N
-    cv_N = np.sqrt(variance_N) / np.where(enough_N, mean_N, 1)
-    heart_rate_N = 60.0 / np.where(enough_N, row_medians(rr_s_NB, is_rr_NB), 1)
-    unknown = np.float32(np.nan)
-    return Rhythm(
-        np.where(enough_N, heart_rate_N, unknown).astype(np.float32),
-        np.where(enough_N, cv_N, unknown).astype(np.float32),
-        count_N,
-    )
+    rate_N, cv_N = _rhythm(beats.position_NB, float(fs_hz))
+    return Rhythm(rate_N, cv_N, beats.count_N)
 
 
-def row_medians(values_NB: np.ndarray, is_value_NB: np.ndarray) -> np.ndarray:
-    """Median of each row's values, float (N,); NaN where there is none. `np.nanmedian` is many times slower here."""
-    count_N = is_value_NB.sum(axis=1)
-    if values_NB.shape[1] == 0:
-        return np.full(len(values_NB), np.nan)
-    ordered_NB = np.sort(np.where(is_value_NB, values_NB, np.inf), axis=1)
-    middle_N2 = np.stack([np.maximum(count_N - 1, 0) // 2, count_N // 2], axis=1)
-    middle_N2 = np.minimum(middle_N2, values_NB.shape[1] - 1)
-    median_N = np.take_along_axis(ordered_NB, middle_N2, axis=1).mean(axis=1)
-    return np.where(count_N > 0, median_N, np.nan)
+@compiled
+def _rhythm(position_NB: np.ndarray, fs_hz: float) -> tuple[np.ndarray, np.ndarray]:
+    """Rate and variation of each row's beats."""
+    rate_N = np.full(len(position_NB), np.nan, np.float32)
+    cv_N = np.full(len(position_NB), np.nan, np.float32)
+    rr_s_B = np.empty(position_NB.shape[1])
+    for row in range(len(position_NB)):
+        n = 0
+        for b in range(1, position_NB.shape[1]):
+            if position_NB[row, b] < 0:
+                break
+            rr_s_B[n] = (position_NB[row, b] - position_NB[row, b - 1]) / fs_hz
+            n += 1
+        if n >= 2:
+            cv_N[row] = np.sqrt(variance(rr_s_B[:n])) / (total(rr_s_B[:n]) / n)
+            rate_N[row] = 60.0 / median_of(rr_s_B, n)
+    return rate_N, cv_N
 
 
 def _odd(samples: float) -> int:

@@ -7,8 +7,8 @@ from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
-from scipy.signal import butter, resample_poly
 
+from ecgppg.waveform.butterworth import butterworth_band_pass
 from ecgppg.waveform.zero_phase import forward_backward, forward_backward_gapped
 
 BAND_PASS_ORDER = 4
@@ -80,6 +80,8 @@ def resample(x: np.ndarray, fs_in_hz: float, fs_out_hz: float) -> np.ndarray:
         float32 (..., ceil(T * ratio)). Equal rates: the input as it is. A result between two input samples of which
         one is missing is NaN; missing samples are interpolated for their neighbours' sake only.
     """
+    from scipy.signal import resample_poly
+
     ratio = Fraction(float(fs_out_hz) / float(fs_in_hz)).limit_denominator(MAX_RATIO_DENOMINATOR)
     x64 = np.asarray(x, dtype=np.float64)
     if ratio == 1 or x64.shape[-1] == 0:
@@ -110,8 +112,7 @@ def band_pass(low_hz: float, high_hz: float, fs_hz: float) -> np.ndarray:
     """
     if not 0 < low_hz < high_hz < fs_hz / 2:
         raise ValueError(f"band {low_hz:g}-{high_hz:g} Hz does not lie within 0 and half of {fs_hz:g} Hz")
-    # For a band-pass, scipy's N counts the poles of one edge.
-    return butter(BAND_PASS_ORDER // 2, [low_hz, high_hz], btype="bandpass", fs=fs_hz, output="sos")
+    return butterworth_band_pass(low_hz, high_hz, fs_hz)
 
 
 def finite_stretches(missing_T: np.ndarray) -> np.ndarray:

@@ -82,7 +82,7 @@ class PatientReading:
         read = self._read(block)
         whole = [windows for _, windows in read if isinstance(windows, RunWindows)]
         with self.watch.step("judge"):
-            verdicts = dict(zip(map(id, whole), judge(whole, self.settings), strict=True))
+            verdicts = dict(zip(map(id, whole), judge(whole, self.settings, describe_dropped=False), strict=True))
             judged = _within(block, read, verdicts, room)
         for members, windows in read:
             if isinstance(windows, DamagedRecord):

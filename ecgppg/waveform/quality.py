@@ -92,7 +92,7 @@ class Quality:
     rhythm: Rhythm
 
 
-def assess(blocks: Sequence[ChannelBlock], settings: BuildSettings) -> Quality:
+def assess(blocks: Sequence[ChannelBlock], settings: BuildSettings, describe_dropped: bool = True) -> Quality:
     """Judge a block of windows over all channels that are present.
 
     Parameters
@@ -102,6 +102,8 @@ def assess(blocks: Sequence[ChannelBlock], settings: BuildSettings) -> Quality:
     settings : BuildSettings
         Limits, bands, rate, and the channels a dataset should have: those without a block set `ecg_absent`,
         `ppg_absent`.
+    describe_dropped : bool
+        Look for beats in windows that are dropped too. Without it they have none, and their flags mean nothing.
 
     Returns
     -------
@@ -114,15 +116,17 @@ def assess(blocks: Sequence[ChannelBlock], settings: BuildSettings) -> Quality:
     flags = {name: np.zeros(n, dtype=bool) for name in FLAGS}
     for channel in settings.channels:
         flags[f"{channel.lower()}_absent"][:] = all(block.kind != channel for block in blocks)
-    beats: dict[str, Beats] = {}
-    for block in blocks:
-        filtered_NT = checks.filled(block.filtered_NT)
-        beats[block.kind] = detect_beats(block.filtered_NT, fs_hz, "ecg" if block.kind == "ECG" else "ppg")
-        floor_N = _noise_floor(block)
+    filled, floors = [checks.filled(block.filtered_NT) for block in blocks], [_noise_floor(block) for block in blocks]
+    for block, filtered_NT, floor_N in zip(blocks, filled, floors, strict=True):
         channel_quality_N = _quality(block, filtered_NT, floor_N, settings)
         quality_N = np.minimum(quality_N, channel_quality_N)
         for reason, bad_N in _faults(block, filtered_NT, channel_quality_N, settings, flags).items():
-            reason_N[bad_N & (reason_N == "")] = reason
+            if bad_N.any():
+                reason_N[bad_N & (reason_N == "")] = reason
+    wanted_N = np.ones(n, dtype=bool) if describe_dropped else reason_N == ""
+    beats: dict[str, Beats] = {}
+    for block, filtered_NT, floor_N in zip(blocks, filled, floors, strict=True):
+        beats[block.kind] = detect_beats(block.filtered_NT, fs_hz, "ecg" if block.kind == "ECG" else "ppg", wanted_N)
         flags["flat_stretch"] |= longest_flat_s(filtered_NT, fs_hz, floor_N) >= FLAT_STRETCH_S
         flags["template_mismatch"] |= (
             template_correlation(filtered_NT, beats[block.kind], fs_hz, *_BEAT_S[block.kind]) < TEMPLATE_CORRELATION

@@ -39,7 +39,7 @@ class Verdict:
     n_beats_N: np.ndarray
 
 
-def judge(runs: Sequence[RunWindows], settings: BuildSettings) -> list[Verdict]:
+def judge(runs: Sequence[RunWindows], settings: BuildSettings, describe_dropped: bool = True) -> list[Verdict]:
     """Judge runs, those alike in one block: a call costs much the same for six windows as for sixty.
 
     Parameters
@@ -48,6 +48,8 @@ def judge(runs: Sequence[RunWindows], settings: BuildSettings) -> list[Verdict]:
         Of any records.
     settings : BuildSettings
         Channels and quality limits.
+    describe_dropped : bool
+        As for `quality.assess`.
 
     Returns
     -------
@@ -60,7 +62,7 @@ def judge(runs: Sequence[RunWindows], settings: BuildSettings) -> list[Verdict]:
     verdicts: dict[int, Verdict] = {}
     for members in alike.values():
         blocks = _joined([runs[i].blocks for i in members])
-        verdict = _judge_over_optional(blocks, settings)
+        verdict = _judge_over_optional(blocks, settings, describe_dropped)
         cuts = np.cumsum([len(runs[i].start_sample_N) for i in members])[:-1]
         parts = [np.split(values, cuts) for values in vars(verdict).values()]
         verdicts |= {i: Verdict(*part) for i, part in zip(members, zip(*parts, strict=True), strict=True)}
@@ -94,13 +96,15 @@ def _limits_N2(block: ChannelBlock) -> np.ndarray:
     return np.broadcast_to(block.code_limits, (len(block.codes_NT), 2))
 
 
-def _judge_over_optional(blocks: Mapping[str, ChannelBlock], settings: BuildSettings) -> Verdict:
+def _judge_over_optional(
+    blocks: Mapping[str, ChannelBlock], settings: BuildSettings, describe_dropped: bool
+) -> Verdict:
     """Judge all channels, and the windows that fail there once more over the required ones alone."""
-    verdict = _judge(list(blocks.values()), settings)
+    verdict = _judge(list(blocks.values()), settings, describe_dropped)
     required = [block for channel, block in blocks.items() if channel in settings.required_channels]
     if len(required) == len(blocks) or verdict.keep_N.all():
         return verdict
-    alone = _judge(required, settings)
+    alone = _judge(required, settings, describe_dropped)
     take_N = ~verdict.keep_N
     merged = {
         name: np.where(take_N[:, None] if values.ndim == 2 else take_N, getattr(alone, name), values)
@@ -109,8 +113,8 @@ def _judge_over_optional(blocks: Mapping[str, ChannelBlock], settings: BuildSett
     return Verdict(**merged)
 
 
-def _judge(blocks: Sequence[ChannelBlock], settings: BuildSettings) -> Verdict:
-    quality = assess(blocks, settings)
+def _judge(blocks: Sequence[ChannelBlock], settings: BuildSettings, describe_dropped: bool) -> Verdict:
+    quality = assess(blocks, settings, describe_dropped)
     present_C = np.array([any(block.kind == channel for block in blocks) for channel in settings.channels])
     return Verdict(
         keep_N=quality.keep_N,

@@ -3,7 +3,7 @@
 Shapes: N windows, C channels (in the order of `settings.channels`), T samples of a window, R runs, S samples of a span.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -123,34 +123,33 @@ def _block(
     codes_NT = np.empty((n_windows, n_codes), np.int32)
     raw_NT = np.empty((n_windows, settings.n_samples), np.float32)
     filtered_NT = np.empty((n_windows, settings.n_samples), np.float32)
-    limits_N2 = np.empty((n_windows, 2), np.int64)
-    rows = np.cumsum([0, *map(len, offsets)])
+    run_N, offset_N = np.repeat(np.arange(len(offsets)), [len(o) for o in offsets]), np.concatenate(offsets)
     with watch.step("read"):
-        physical = _matrices([len(span) for span in spans])
-        for span, raw, offset_N, row in zip(spans, physical.rows, offsets, rows, strict=False):
-            stop = row + len(offset_N)
-            # A copy of its own: a view of a file's frames would have the kernel compiled for each way it may lie.
-            narrow, codes = np.array(span, order="C"), np.empty(len(span), np.int32)
-            least, greatest = _widen(narrow, missing_in(narrow), float(spec.baseline), 1.0 / spec.gain, codes, raw)
-            _cut(codes, offset_N * spec.samples_per_frame, codes_NT[row:stop])
-            limits_N2[row:stop] = _code_limits(spec, least, greatest)
+        # One after the other, those of one length together: rows beside each other are filtered for less than in turn.
+        order = sorted(range(len(spans)), key=lambda r: len(spans[r]))
+        narrow_S = np.concatenate([spans[r] for r in order])
+        bound_R2 = _bounds([len(span) for span in spans], order)
+        codes_S, raw_S = np.empty(len(narrow_S), np.int32), np.empty(len(narrow_S), np.float32)
+        range_R2 = _widen(
+            narrow_S, missing_in(narrow_S), float(spec.baseline), 1.0 / spec.gain, bound_R2, codes_S, raw_S
+        )
+        _cut(codes_S, bound_R2[run_N, 0] + offset_N * spec.samples_per_frame, bound_R2[run_N, 1], codes_NT)
+        limits_R2 = np.array([_code_limits(spec, least, greatest) for least, greatest in range_R2.tolist()])
     with watch.step("filter"):
         if ratio != 1:
-            resampled = [resample(raw, fs_hz, settings.sampling_rate_hz) for raw in physical.rows]
-            physical = _matrices([len(raw) for raw in resampled])
-            for raw, new in zip(physical.rows, resampled, strict=True):
-                raw[:] = new
+            resampled = [resample(raw_S[b:e], fs_hz, settings.sampling_rate_hz) for b, e in bound_R2]
+            bound_R2 = _bounds([len(raw) for raw in resampled], order)
+            raw_S = np.concatenate([resampled[r] for r in order])
         low_hz, high_hz = settings.ecg_band_hz if channel == "ECG" else settings.ppg_band_hz
-        filtered = physical.map(lambda x_RS: zero_phase(x_RS, low_hz, high_hz, settings.sampling_rate_hz))
-        for raw, smooth, offset_N, row in zip(physical.rows, filtered.rows, offsets, rows, strict=False):
-            offset_T = np.rint(offset_N * spec.samples_per_frame * ratio).astype(np.int64)
-            _cut(raw, offset_T, raw_NT[row : row + len(offset_N)])
-            _cut(smooth, offset_T, filtered_NT[row : row + len(offset_N)])
+        filtered_S = _filter_alike(raw_S, bound_R2, low_hz, high_hz, settings.sampling_rate_hz)
+        starts_N = bound_R2[run_N, 0] + np.rint(offset_N * spec.samples_per_frame * ratio).astype(np.int64)
+        _cut(raw_S, starts_N, bound_R2[run_N, 1], raw_NT)
+        _cut(filtered_S, starts_N, bound_R2[run_N, 1], filtered_NT)
     return ChannelBlock(
         kind="ECG" if channel == "ECG" else "PPG",
         codes_NT=codes_NT,
         fs_hz=fs_hz,
-        code_limits=limits_N2,
+        code_limits=limits_R2[run_N],
         raw_NT=raw_NT,
         filtered_NT=filtered_NT,
         calibrated=spec.calibrated,
@@ -158,31 +157,25 @@ def _block(
     )
 
 
-@dataclass(frozen=True)
-class _Matrices:
-    """Spans, those of one length as rows of one matrix: rows beside each other are filtered for less than in turn."""
-
-    members: list[list[int]]
-    by_length: list[np.ndarray]
-
-    @property
-    def rows(self) -> list[np.ndarray]:
-        """The spans in their order."""
-        places = {i: row for group, x_RS in zip(self.members, self.by_length, strict=True)
-                  for i, row in zip(group, x_RS, strict=True)}  # fmt: skip
-        return [places[i] for i in range(len(places))]
-
-    def map(self, function: Callable[[np.ndarray], np.ndarray]) -> "_Matrices":
-        """The same with a function applied to each matrix."""
-        return _Matrices(self.members, [function(x_RS) for x_RS in self.by_length])
+def _bounds(lengths: Sequence[int], order: Sequence[int]) -> np.ndarray:
+    """Begin and end of each span, int64 (R, 2), where they lie one after the other in the given order."""
+    bound_R2 = np.zeros((len(lengths), 2), np.int64)
+    end = 0
+    for r in order:
+        bound_R2[r] = end, end + lengths[r]
+        end += lengths[r]
+    return bound_R2
 
 
-def _matrices(lengths: Sequence[int]) -> _Matrices:
-    """Room for spans of the given lengths."""
-    members: dict[int, list[int]] = {}
-    for i, length in enumerate(lengths):
-        members.setdefault(length, []).append(i)
-    return _Matrices(list(members.values()), [np.empty((len(m), n), np.float32) for n, m in members.items()])
+def _filter_alike(x_S: np.ndarray, bound_R2: np.ndarray, low_hz: float, high_hz: float, fs_hz: float) -> np.ndarray:
+    """Spans band-passed, each by itself; those of one length lie together and are filtered together."""
+    filtered_S = np.empty(len(x_S), np.float32)
+    lengths = bound_R2[:, 1] - bound_R2[:, 0]
+    for length in np.unique(lengths).tolist():
+        begin, end = int(bound_R2[lengths == length, 0].min()), int(bound_R2[lengths == length, 1].max())
+        rows_RS = x_S[begin:end].reshape(-1, length)
+        filtered_S[begin:end] = zero_phase(rows_RS, low_hz, high_hz, fs_hz).reshape(-1)
+    return filtered_S
 
 
 def _code_limits(spec: SignalSpec, least: int, greatest: int) -> tuple[int, int]:
@@ -229,34 +222,45 @@ def _read_span(stretch: Stretch, begin: int, end: int) -> dict[str, np.ndarray]:
 
 @compiled
 def _widen(
-    narrow_S: np.ndarray, missing: int, baseline: float, unit: float, codes_S: np.ndarray, raw_S: np.ndarray
-) -> tuple[int, int]:
-    """Fill in codes and physical values, NaN where missing; the least and the greatest code that is not."""
-    least, greatest = np.int32(2**31 - 1), np.int32(MISSING)
+    narrow_S: np.ndarray,
+    missing: int,
+    baseline: float,
+    unit: float,
+    bound_R2: np.ndarray,
+    codes_S: np.ndarray,
+    raw_S: np.ndarray,
+) -> np.ndarray:
+    """Fill in codes and physical values, NaN where missing; least and greatest code of each span, int64 (R, 2)."""
+    range_R2 = np.empty((len(bound_R2), 2), np.int64)
     absent = np.int32(missing)
-    for s in range(len(narrow_S)):
-        code = np.int32(narrow_S[s])
-        present = code != absent
-        raw_S[s] = np.float32((code - baseline) * unit) if present else np.float32(np.nan)
-        codes_S[s] = code if present else np.int32(MISSING)
-        least = min(least, code if present else least)
-        greatest = max(greatest, codes_S[s])
-    return int(least), int(greatest)
+    for r in range(len(bound_R2)):
+        begin, end = bound_R2[r, 0], bound_R2[r, 1]
+        narrow, codes, raw = narrow_S[begin:end], codes_S[begin:end], raw_S[begin:end]
+        least, greatest = np.int32(2**31 - 1), np.int32(MISSING)
+        for s in range(len(narrow)):
+            code = np.int32(narrow[s])
+            present = code != absent
+            raw[s] = np.float32((code - baseline) * unit) if present else np.float32(np.nan)
+            codes[s] = code if present else np.int32(MISSING)
+            least = min(least, code if present else least)
+            greatest = max(greatest, codes[s])
+        range_R2[r, 0], range_R2[r, 1] = least, greatest
+    return range_R2
 
 
 @compiled
-def _cut(x_S: np.ndarray, starts_N: np.ndarray, out_NT: np.ndarray) -> None:
-    """Windows of a span; a sample or two lacking at the very end repeat the last one.
+def _cut(x_S: np.ndarray, starts_N: np.ndarray, ends_N: np.ndarray, out_NT: np.ndarray) -> None:
+    """Windows of spans; a sample or two lacking at the very end of a span repeat its last one.
 
     They lack where rates are no whole numbers and the window ends with its stretch.
     """
     n_samples = out_NT.shape[1]
     for row in range(len(starts_N)):
-        there_T, out_T = x_S[starts_N[row] : starts_N[row] + n_samples], out_NT[row]
+        there_T, out_T = x_S[starts_N[row] : min(starts_N[row] + n_samples, ends_N[row])], out_NT[row]
         for t in range(len(there_T)):
             out_T[t] = there_T[t]
         for t in range(len(there_T), n_samples):
-            out_T[t] = x_S[-1]
+            out_T[t] = x_S[ends_N[row] - 1]
 
 
 @compiled
