@@ -64,9 +64,9 @@ def main(waveforms: str, small: str, whole: str) -> None:
 
     final = build.merge_segments
 
-    def look_and_merge(sources: list[Path], *args: object) -> int:
+    def look_and_merge(sources: list[Path], *args: object, **options: object) -> int:
         assert first_shard.items() <= _files(layout.shards).items()
-        return final(sources, *args)
+        return final(sources, *args, **options)
 
     build.merge_segments = look_and_merge
     assert _built(chosen, layout) == expected

@@ -146,11 +146,16 @@ def _work(pipe: Connection) -> None:
     while True:
         try:
             function, job = pipe.recv()
-            pipe.send((function(job), None))
-        except EOFError:
+        except (EOFError, OSError):
             return
+        try:
+            answer = (function(job), None)
         except Exception as error:
-            pipe.send((None, portable(error)))
+            answer = (None, portable(error))
+        try:
+            pipe.send(answer)
+        except OSError:
+            return  # the parent has ended and wants no answer
 
 
 def _exit_after(sentinel: int, delay_seconds: float) -> None:
