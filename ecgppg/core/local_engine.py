@@ -149,7 +149,7 @@ def _work(pipe: Connection) -> None:
         except (EOFError, OSError):
             return
         try:
-            answer = (function(job), None)
+            answer: tuple[Any, Exception | None] = (function(job), None)
         except Exception as error:
             answer = (None, portable(error))
         try:

@@ -16,7 +16,8 @@ from ecgppg.config.build import BuildSettings
 from ecgppg.config.schema import FLAGS
 from ecgppg.waveform import quality_checks as checks
 from ecgppg.waveform.beats import Beats, Rhythm, detect_beats, rhythm
-from ecgppg.waveform.regularity import longest_flat_s, template_correlation
+from ecgppg.waveform.measures import Measures, Sizes, measure
+from ecgppg.waveform.regularity import SIZE_S, template_correlation
 
 NOISE_FLOOR_MV = 0.05
 """Noise up to this (rms) is any recorder's: without it a live but silent ECG, asystole, would be all noise."""
@@ -116,22 +117,24 @@ def assess(blocks: Sequence[ChannelBlock], settings: BuildSettings, describe_dro
     flags = {name: np.zeros(n, dtype=bool) for name in FLAGS}
     for channel in settings.channels:
         flags[f"{channel.lower()}_absent"][:] = all(block.kind != channel for block in blocks)
-    filled, floors = [checks.filled(block.filtered_NT) for block in blocks], [_noise_floor(block) for block in blocks]
-    for block, filtered_NT, floor_N in zip(blocks, filled, floors, strict=True):
-        channel_quality_N = _quality(block, filtered_NT, floor_N, settings)
+    for block in blocks:
+        measures = _measures(block, fs_hz)
+        channel_quality_N = _quality(block, measures, settings)
         quality_N = np.minimum(quality_N, channel_quality_N)
-        for reason, bad_N in _faults(block, filtered_NT, channel_quality_N, settings, flags).items():
+        flags["missing_some"] |= measures.missing_share > 0
+        flags["clipped_some"] |= measures.clipped_share > 0
+        flags["flat_stretch"] |= measures.longest_flat / fs_hz >= FLAT_STRETCH_S
+        flags["uncalibrated_ecg"] |= block.kind == "ECG" and not block.calibrated
+        for reason, bad_N in _faults(block, measures, channel_quality_N, settings).items():
             if bad_N.any():
                 reason_N[bad_N & (reason_N == "")] = reason
     wanted_N = np.ones(n, dtype=bool) if describe_dropped else reason_N == ""
     beats: dict[str, Beats] = {}
-    for block, filtered_NT, floor_N in zip(blocks, filled, floors, strict=True):
-        beats[block.kind] = detect_beats(block.filtered_NT, fs_hz, "ecg" if block.kind == "ECG" else "ppg", wanted_N)
-        flags["flat_stretch"] |= longest_flat_s(filtered_NT, fs_hz, floor_N) >= FLAT_STRETCH_S
-        flags["template_mismatch"] |= (
-            template_correlation(filtered_NT, beats[block.kind], fs_hz, *_BEAT_S[block.kind]) < TEMPLATE_CORRELATION
-        )
-        flags["uncalibrated_ecg"] |= block.kind == "ECG" and not block.calibrated
+    for block in blocks:
+        found = detect_beats(block.filtered_NT, fs_hz, "ecg" if block.kind == "ECG" else "ppg", wanted_N)
+        alike_N = template_correlation(block.filtered_NT, found, fs_hz, *_BEAT_S[block.kind])
+        flags["template_mismatch"] |= alike_N < TEMPLATE_CORRELATION
+        beats[block.kind] = found
     rhythms = {kind: rhythm(found, fs_hz) for kind, found in beats.items()}
     leading = rhythms.get("ECG", rhythms[blocks[0].kind])
     flags["no_beats"] |= leading.n_beats_N == 0
@@ -144,54 +147,53 @@ def assess(blocks: Sequence[ChannelBlock], settings: BuildSettings, describe_dro
     return Quality(reason_N == "", reason_N, bits_N, quality_N, leading)
 
 
+def _measures(block: ChannelBlock, fs_hz: float) -> Measures:
+    """Everything that is measured of a channel without its beats."""
+    n, n_codes = block.codes_NT.shape
+    floor = (NOISE_FLOOR_MV, 0.0, 0.0)
+    if block.kind == "PPG" or not block.calibrated:
+        per_range = NOISE_FLOOR_RANGE * block.unit_per_code if block.kind == "ECG" else 0.0
+        floor = (0.0, NOISE_FLOOR_STEPS * block.unit_per_code, per_range)
+    sizes = Sizes(
+        plateau=checks.plateau_size(block.fs_hz),
+        n_seconds=max(round(n_codes / block.fs_hz), 1),
+        noise_block=round(checks.NOISE_BLOCK_S * fs_hz),
+        slow=round(checks.SLOW_S[block.kind] * fs_hz),
+        n_pieces=max(round(block.filtered_NT.shape[1] / (2 * fs_hz)), 1),
+        flat=round(SIZE_S * fs_hz),
+    )
+    limits_N2 = np.ascontiguousarray(np.broadcast_to(np.asarray(block.code_limits, np.int64), (n, 2)))
+    return measure(block.codes_NT, block.raw_NT, block.filtered_NT, limits_N2, floor, block.kind == "PPG", sizes)
+
+
 def _faults(
-    block: ChannelBlock,
-    filtered_NT: np.ndarray,
-    quality_N: np.ndarray,
-    settings: BuildSettings,
-    flags: dict[str, np.ndarray],
+    block: ChannelBlock, measures: Measures, quality_N: np.ndarray, settings: BuildSettings
 ) -> dict[str, np.ndarray]:
-    """{reason: bool (N,)} of one channel, in the order in which reasons are given; the milder degrees become flags."""
-    missing_N = checks.missing_share(block.codes_NT)
-    constant_s_N = checks.longest_constant_s(block.codes_NT, block.fs_hz)
-    clipped_N, spread_N = checks.clipped(block.codes_NT, block.fs_hz, block.code_limits)
-    limit = settings.max_clipped_share
-    flags["missing_some"] |= missing_N > 0
-    flags["clipped_some"] |= clipped_N > 0
+    """{reason: bool (N,)} of one channel, in the order in which reasons are given."""
+    clipped_N, limit = measures.clipped_share, settings.max_clipped_share
     faults = {
-        "missing": missing_N > settings.max_missing_share,
-        "constant": constant_s_N > settings.max_constant_seconds,
+        "missing": measures.missing_share > settings.max_missing_share,
+        "constant": measures.longest_constant / block.fs_hz > settings.max_constant_seconds,
         # Spread over the beats; a burst at one place must be twice as long to spoil the window.
-        "clipping": (clipped_N > limit) & ((spread_N >= 0.5) | (clipped_N > 2 * limit)),
+        "clipping": (clipped_N > limit) & ((measures.clipped_spread >= 0.5) | (clipped_N > 2 * limit)),
         "noise": quality_N < settings.min_signal_quality,
     }
     if block.kind == "ECG" and block.calibrated:
-        faults["amplitude"] = checks.implausible_share(filtered_NT) > IMPLAUSIBLE_SHARE
+        faults["amplitude"] = measures.implausible_share > IMPLAUSIBLE_SHARE
     return faults
 
 
-def _quality(block: ChannelBlock, filtered_NT: np.ndarray, floor_N: np.ndarray, settings: BuildSettings) -> np.ndarray:
+def _quality(block: ChannelBlock, measures: Measures, settings: BuildSettings) -> np.ndarray:
     """Score of one channel, float32 (N,)."""
     fs_hz = settings.sampling_rate_hz
     if block.kind == "ECG":
-        noise_N = checks.noise_power(filtered_NT, fs_hz, settings.ecg_band_hz)
+        noise_N = measures.fast_power * checks.noise_per_fast_power(fs_hz, settings.ecg_band_hz)
     else:
         # The band-pass leaves nothing fast in a pulse: its noise is seen before, and counted within the band.
         low_hz, high_hz = settings.ppg_band_hz
-        noise_N = checks.noise_power(checks.filled(block.raw_NT), fs_hz, None)
-        noise_N *= (high_hz - low_hz) / (fs_hz / 2)
-    power_N = checks.power(filtered_NT)
-    excess_N = np.maximum(noise_N - floor_N**2, 0)
-    share_N = np.divide(excess_N, power_N, out=np.zeros(len(power_N)), where=power_N > 0)
-    return ((1 - np.minimum(share_N, 1)) * checks.steadiness(filtered_NT, fs_hz, block.kind)).astype(np.float32)
-
-
-def _noise_floor(block: ChannelBlock) -> np.ndarray:
-    """Noise (rms) that is the recorder's own, in the unit of the filtered signal, float (N,)."""
-    if block.kind == "ECG" and block.calibrated:
-        return np.full(len(block.codes_NT), NOISE_FLOOR_MV)
-    floor_N = NOISE_FLOOR_STEPS * checks.code_step(block.codes_NT)
-    if block.kind == "ECG":
-        low_N, high_N = np.broadcast_to(block.code_limits, (len(floor_N), 2)).T
-        floor_N = np.maximum(floor_N, NOISE_FLOOR_RANGE * (high_N - low_N))
-    return floor_N * block.unit_per_code
+        within = (high_hz - low_hz) / (fs_hz / 2)
+        noise_N = measures.fast_power * (checks.noise_per_fast_power(fs_hz, None) * within)
+    excess_N = np.maximum(noise_N - measures.floor**2, 0)
+    share_N = np.divide(excess_N, measures.power, out=np.zeros(len(excess_N)), where=measures.power > 0)
+    steady_N = checks.steady_score(measures.slow_deviation, measures.height)
+    return ((1 - np.minimum(share_N, 1)) * steady_N).astype(np.float32)

@@ -50,18 +50,25 @@ def template_correlation(x_NT: np.ndarray, beats: Beats, fs_hz: float, before_s:
 
 @compiled
 def _longest_flat(x_NT: np.ndarray, size: int, floor_N: np.ndarray) -> np.ndarray:
-    """Longest stretch in samples."""
     longest_N = np.zeros(len(x_NT))
     size_T = np.empty(x_NT.shape[1], np.float32)
     for row in range(len(x_NT)):
-        moving_average(np.abs(x_NT[row]), size, size_T)
-        limit = np.float32(max(FLAT_SHARE * greatest_size(size_T), floor_N[row]))
-        longest = length = 0
-        for t in range(len(size_T)):
-            length = length + 1 if size_T[t] <= limit else 0
-            longest = max(longest, length)
-        longest_N[row] = longest
+        longest_N[row] = longest_flat(x_NT[row], size, floor_N[row], size_T)
     return longest_N
+
+
+@compiled
+def longest_flat(x_T: np.ndarray, size: int, floor: float, size_T: np.ndarray) -> int:
+    """Longest flat stretch of one window, in samples; `size_T` is filled."""
+    for t in range(len(x_T)):
+        size_T[t] = abs(x_T[t])
+    moving_average(size_T, size, size_T)
+    limit = max(np.float32(FLAT_SHARE) * greatest_size(size_T), np.float32(floor))
+    longest = length = 0
+    for t in range(len(size_T)):
+        length = length + 1 if size_T[t] <= limit else 0
+        longest = max(longest, length)
+    return longest
 
 
 @compiled
@@ -81,7 +88,7 @@ def _template_correlation(x_NT: np.ndarray, position_NB: np.ndarray, before: int
                 continue
             source_W, beat_W = x_NT[row, position - before : position + after + 1], beat_BW[n_beats]
             for w in range(width):
-                beat_W[w] = source_W[w]
+                beat_W[w] = source_W[w] if source_W[w] == source_W[w] else 0.0
             _standardise(beat_W, True)
             for w in range(width):
                 mean_W[w] += beat_W[w]
