@@ -38,7 +38,7 @@ def check_inputs(settings: Settings, layout: OutputLayout, stages: tuple[str, ..
 
 
 def check_settings(settings: Settings, stages: tuple[str, ...]) -> None:
-    """Refuse a device, a crop or a file of code lists that only a late stage would look at."""
+    """Refuse a device, a crop or a file of codes that only a late stage would look at."""
     if "train" in stages and settings.crop_seconds > settings.segment_seconds:
         raise ConfigError(
             f"crop_seconds: {settings.crop_seconds:g} is longer than segment_seconds {settings.segment_seconds:g}"
@@ -51,6 +51,10 @@ def check_settings(settings: Settings, stages: tuple[str, ...]) -> None:
         from ecgppg.clinical.code_lists import load_definitions
 
         load_definitions(settings.code_lists)
+    if "build" in stages and settings.clinical_dir:
+        from ecgppg.clinical.comorbidity_maps import load_maps
+
+        load_maps(settings.elixhauser_file, settings.cha2ds2_vasc_file, settings.ccs_file)
 
 
 def check_demo(layout: OutputLayout, cohort: Path) -> None:

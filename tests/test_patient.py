@@ -9,7 +9,7 @@ from ecgppg.config.schema import READ_REASONS, SEGMENT_COLUMNS, WINDOW_REASONS
 from ecgppg.config.settings import Settings
 from ecgppg.core.seeds import segment_id
 from ecgppg.waveform.beats import Rhythm
-from ecgppg.waveform.patient import PatientWindows, patient_volume, read_patient
+from ecgppg.waveform.patient import PatientWindows, read_patient
 from ecgppg.waveform.quality import Quality
 from tests.wfdb_records import beats, write_master, write_segment
 
@@ -155,14 +155,6 @@ def test_patient_without_anything(tmp_path, planted):
     assert_consistent(windows)
     assert windows.filtered_NCT.shape == (0, 2, 1250)
     assert windows.columns["gain"].shape == (0, 2)
-    assert patient_volume(tmp_path, ["gone"], Settings()) == (0, 0)
-
-
-def test_patient_volume_counts_candidates_and_their_bytes(tmp_path):
-    write_segment(tmp_path, "a", {**beats(1250 * 3), "RESP": np.zeros(1250 * 3, dtype=int)})
-    write_segment(tmp_path, "s", beats(1250 * 2))
-    write_master(tmp_path, "r", [("~", 10), ("s", 2500)])
-    assert patient_volume(tmp_path, ["a", "r"], Settings()) == (4, 3 * 1250 * 6 + 1 * 1250 * 4)
 
 
 def test_patient_record_cut_anywhere_never_raises(tmp_path, planted):

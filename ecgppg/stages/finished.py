@@ -30,7 +30,7 @@ def tidy(layout: OutputLayout) -> None:
     remove_unfinished(layout.build)
     for artefact in (
         layout.config, layout.dataset, layout.metadata, layout.metadata_pickle, layout.linkage, layout.patient_labels,
-        layout.features, layout.card_markdown, layout.card_json,
+        layout.features, layout.features_dictionary, layout.card_markdown, layout.card_json,
     ):  # fmt: skip
         for path in layout.root.glob(f".{artefact.name}.*.tmp"):
             path.unlink(missing_ok=True)
@@ -110,7 +110,9 @@ def tables_whole(layout: OutputLayout, record: dict[str, Any]) -> bool:
     with open_dataset(layout.dataset) as dataset:
         content_hash = dataset.attributes["content_hash"]
     wanted = {"content_hash": content_hash, "labels_hash": record["labels"].get("labels_hash")}
-    clinical = [layout.linkage, layout.patient_labels, layout.features] if record["labels"]["clinical_tables"] else []
+    clinical = [layout.linkage, layout.patient_labels, layout.features, layout.features_dictionary]
+    if not record["labels"]["clinical_tables"]:
+        clinical = []
     damaged = []
     for path in (layout.metadata, *clinical):
         found = read_completion(path)

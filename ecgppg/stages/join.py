@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ecgppg.config.schema import LINK_GRADES, SEGMENT_COLUMNS, UNKNOWN_ID, UNKNOWN_TIME_US, OutputLayout
+from ecgppg.config.schema import LINK_GRADES, UNKNOWN_ID, UNKNOWN_TIME_US, OutputLayout
 from ecgppg.config.settings import Settings
 from ecgppg.core.files import atomic_path, write_completion
 from ecgppg.sources.find import Patient
-from ecgppg.stages.parts import dataset_attributes
 from ecgppg.stages.record_flow import record_facts
-from ecgppg.store.merge import merge_segments, merged_columns
-from ecgppg.store.segments import Categories, plain
+from ecgppg.store.segments import Categories
 
 if TYPE_CHECKING:
     from ecgppg.stages.feature_table import FeatureTable
@@ -133,16 +131,6 @@ def generic_labels(records: np.ndarray, patients: list[Patient]) -> dict[str, Ca
         codes = np.array([index.get(value, Categories.UNKNOWN) for value in values], np.uint8)
         result[name] = Categories(codes[inverse] if len(unique) else codes, categories)
     return result
-
-
-def write_joined(sources: list[Path], patients: list[Patient], settings: Settings, layout: OutputLayout) -> Joined:
-    """Merge the sources into full_dataset.h5 with the clinic's columns, and write the tables beside it."""
-    merged = merged_columns(sources)
-    columns = {column.name: plain(merged[column.name]) for column in SEGMENT_COLUMNS}
-    joined = join_clinic(columns, patients, settings)
-    merge_segments(sources, layout.dataset, dataset_attributes(settings), joined.columns)
-    write_tables(joined, layout)
-    return joined
 
 
 def write_tables(joined: Joined, layout: OutputLayout) -> None:

@@ -54,6 +54,7 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     write_completion(
         layout.dataset, record["content"], record["rows"], counts=dict(unlinked + linkage_counts(joined.linkage)),
         tally=record["tally"], subjects=record["subjects"], seconds=record["seconds"], labels=joined.provenance,
+        quarantined=record["quarantined"],
     )  # fmt: skip
     write_tables(joined, layout)
     card = write_card(settings, layout)

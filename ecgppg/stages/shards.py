@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ecgppg.config.errors import RunError
 from ecgppg.config.schema import OutputLayout, completion_path
 from ecgppg.config.settings import Settings
 from ecgppg.core.engine import chosen_engine
@@ -96,6 +97,11 @@ def _merge(chunk: Sequence[PlannedPatient], tally: Tally, settings: Settings, la
     shard = layout.shard(index)
     check_room_for_merge(layout.root, parts, f"merging {len(parts)} parts into {shard.name}")
     n_rows = merge_segments(parts, shard, dataset_attributes(settings), keep_digests=True, audited=True)
+    if n_rows != tally.n_rows:
+        raise RunError(
+            f"{layout.parts}: holds {n_rows:,} segments of {len(parts)} parts, the workers told of {tally.n_rows:,}; "
+            "on a cluster every worker must write into this folder"
+        )
     write_completion(shard, settings.content("build"), n_rows, **tally.as_record())
     for part in parts:
         completion_path(part).unlink(missing_ok=True)

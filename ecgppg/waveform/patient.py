@@ -12,13 +12,12 @@ from ecgppg.config.errors import DamagedRecord
 from ecgppg.config.settings import Settings
 from ecgppg.core.stopwatch import Stopwatch
 from ecgppg.waveform.kept import KeptWindows, PatientWindows, collected, kept_windows
-from ecgppg.waveform.plan import WINDOWS_PER_RUN, Run, frames_per_window, plan_patient, runs
-from ecgppg.waveform.reader import bytes_per_frame
+from ecgppg.waveform.plan import WINDOWS_PER_RUN, Run, plan_patient, runs
 from ecgppg.waveform.record import RecordPlan, open_record
 from ecgppg.waveform.verdict import Verdict, judge
 from ecgppg.waveform.windows import RunWindows, read_runs
 
-__all__ = ["PatientReading", "PatientWindows", "patient_volume", "read_patient"]
+__all__ = ["PatientReading", "PatientWindows", "read_patient"]
 
 RUNS_PER_BLOCK = 16
 """Runs read and judged in one go: 96 windows, as many as stay in the processor's cache."""
@@ -156,32 +155,6 @@ def _within(
             judged.append(min(int(np.searchsorted(passed, room)) + 1, run.n))
             room -= passed[judged[-1] - 1]
     return judged
-
-
-def patient_volume(root: Path, records: Sequence[str], settings: BuildSettings) -> tuple[int, int]:
-    """What a patient has to offer, from headers and file sizes alone.
-
-    Parameters
-    ----------
-    root, records, settings
-        As for `read_patient`.
-
-    Returns
-    -------
-    n_candidates : int
-        Candidate windows.
-    n_bytes : int
-        Bytes of the signal files that hold them.
-    """
-    plans, _, _ = _open_records(root, records, settings)
-    n_candidates, n_bytes = 0, 0.0
-    for record in plans:
-        n_frames = frames_per_window(record.fs_hz, settings.segment_seconds)
-        for run in runs(record, settings.segment_seconds):
-            piece = record.stretches[run.stretch].pieces[0]
-            n_candidates += run.n
-            n_bytes += run.n * n_frames * bytes_per_frame(piece.header, list(piece.signals.values()))
-    return n_candidates, round(n_bytes)
 
 
 def _open_records(
