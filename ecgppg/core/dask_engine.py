@@ -98,6 +98,9 @@ class DaskWorkers:
             if isinstance(error, KilledWorker):
                 return Landing(ticket, killed_workers=error.allowed_failures + 1)
             return Landing(ticket, None, error) if error else Landing(ticket, future.result(timeout=self._patience_s))
+        except KilledWorker as killed:
+            # The worker that held the finished result has died, and so did the one that ran the job again.
+            return Landing(ticket, killed_workers=killed.allowed_failures + 1)
         except (OSError, TimeoutError, CancelledError) as lost:
             raise RunError(SCHEDULER_LOST) from lost
         finally:

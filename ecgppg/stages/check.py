@@ -73,7 +73,8 @@ def _without_record(layout: OutputLayout) -> list[str]:
 
     A checkpoint may lack one: a kill between the two leaves it so.
     """
-    built = (layout.features, layout.linkage) if layout.dataset.is_file() else ()
+    tables = (layout.features, layout.features_dictionary, layout.linkage, layout.patient_labels)
+    built = tables if layout.dataset.is_file() else ()
     recorded = (
         *built, layout.metadata, layout.card_json, layout.splits, layout.embeddings, layout.patterns, layout.report,
         *(layout.embeddings_of(split) for split in SPLITS), layout.stroke / "stroke_report.json",
