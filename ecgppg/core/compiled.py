@@ -40,13 +40,19 @@ def _compiled(function: Callable[..., Any], fastmath: bool | set[str]) -> Any:
 
 @cache
 def cache_folder() -> str:
-    """Where compiled kernels of this state of the source are kept: beside it, or in the user's own cache."""
+    """Where compiled kernels of this state of the source are kept: beside it, or in the user's own cache.
+
+    Where NUMBA_CACHE_DIR names a folder, as on machines that share one, they are kept in it.
+    """
     stamps = []
     for folder in ("core", "store", "waveform"):
         for path in sorted((PACKAGE / folder).glob("*.py")):
             status = path.stat()
             stamps.append(f"{folder}/{path.name} {status.st_mtime_ns} {status.st_size}")
     state = hashlib.blake2b("\n".join(stamps).encode(), digest_size=6).hexdigest()
+    named = os.environ.get("NUMBA_CACHE_DIR")
+    if named:
+        return str(Path(named) / f"ecgppg-kernels-{state}")
     beside = PACKAGE / "__pycache__"
     if os.access(beside if beside.exists() else PACKAGE, os.W_OK):
         return str(beside / f"kernels-{state}")
