@@ -30,7 +30,7 @@ def tidy(layout: OutputLayout) -> None:
     remove_unfinished(layout.build)
     for artefact in (
         layout.config, layout.dataset, layout.metadata, layout.metadata_pickle, layout.linkage, layout.patient_labels,
-        layout.features, layout.features_dictionary, layout.card_markdown, layout.card_json,
+        layout.features, layout.features_dictionary, layout.card_markdown, layout.card_json, layout.record_flow,
     ):  # fmt: skip
         for path in layout.root.glob(f".{artefact.name}.*.tmp"):
             path.unlink(missing_ok=True)
