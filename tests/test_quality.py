@@ -10,8 +10,7 @@ from ecgppg.config.settings import Settings
 from ecgppg.waveform.codes import MISSING
 from ecgppg.waveform.filters import zero_phase
 from ecgppg.waveform.quality import ChannelBlock, Quality, assess
-from ecgppg.waveform.quality_checks import clipped, code_step, longest_constant_s, noise_power
-from ecgppg.waveform.regularity import longest_flat_s
+from tests.measured import clipped, code_step, longest_constant_s, longest_flat_s, noise_power
 from tests.planted_beats import FS_HZ, af_times, ecg_of, ppg_of, sinus_times, with_noise
 
 T = 1250

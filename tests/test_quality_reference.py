@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgppg.waveform import quality_checks as checks
 from ecgppg.waveform.beats import Beats, detect_beats, rhythm
 from ecgppg.waveform.filters import zero_phase
-from ecgppg.waveform.regularity import longest_flat_s, template_correlation
+from ecgppg.waveform.regularity import template_correlation
 from tests import beats_reference, quality_windows
+from tests import measured as checks
 from tests import quality_reference as reference
 from tests.quality_windows import FS_HZ, Windows
 
@@ -100,7 +100,7 @@ def test_longest_flat(groups: list[Windows]) -> None:
     for w in groups:
         x_NT = np.nan_to_num(w.filtered_NT)
         floor_N = np.where(np.arange(len(x_NT)) % 2, 0.05, 0.15) * np.median(np.abs(x_NT).max(axis=1))
-        ours_N = longest_flat_s(x_NT, FS_HZ, floor_N)
+        ours_N = checks.longest_flat_s(x_NT, FS_HZ, floor_N)
         for x_T, floor, ours in zip(x_NT, floor_N.tolist(), ours_N.tolist(), strict=True):
             scale = 1e-6 * np.abs(x_T).max()
             less, more = (reference.longest_flat_s(x_T, FS_HZ, floor * k - s) for k, s in ((1, scale), (1, -scale)))

@@ -16,8 +16,8 @@ from ecgppg.config.build import BuildSettings
 from ecgppg.config.schema import FLAGS
 from ecgppg.waveform import quality_checks as checks
 from ecgppg.waveform.beats import Beats, Rhythm, detect_beats, rhythm
-from ecgppg.waveform.measures import Measures, Sizes, measure
-from ecgppg.waveform.regularity import SIZE_S, template_correlation
+from ecgppg.waveform.measures import Measures, measure
+from ecgppg.waveform.regularity import template_correlation
 
 NOISE_FLOOR_MV = 0.05
 """Noise up to this (rms) is any recorder's: without it a live but silent ECG, asystole, would be all noise."""
@@ -154,14 +154,8 @@ def _measures(block: ChannelBlock, fs_hz: float) -> Measures:
     if block.kind == "PPG" or not block.calibrated:
         per_range = NOISE_FLOOR_RANGE * block.unit_per_code if block.kind == "ECG" else 0.0
         floor = (0.0, NOISE_FLOOR_STEPS * block.unit_per_code, per_range)
-    sizes = Sizes(
-        plateau=checks.plateau_size(block.fs_hz),
-        n_seconds=max(round(n_codes / block.fs_hz), 1),
-        noise_block=round(checks.NOISE_BLOCK_S * fs_hz),
-        slow=round(checks.SLOW_S[block.kind] * fs_hz),
-        n_pieces=max(round(block.filtered_NT.shape[1] / (2 * fs_hz)), 1),
-        flat=round(SIZE_S * fs_hz),
-    )
+    n_samples = block.filtered_NT.shape[1]
+    sizes = checks.sizes_of(block.kind, n_codes, block.fs_hz, n_samples, fs_hz)
     limits_N2 = np.ascontiguousarray(np.broadcast_to(np.asarray(block.code_limits, np.int64), (n, 2)))
     return measure(block.codes_NT, block.raw_NT, block.filtered_NT, limits_N2, floor, block.kind == "PPG", sizes)
 
@@ -195,5 +189,5 @@ def _quality(block: ChannelBlock, measures: Measures, settings: BuildSettings) -
         noise_N = measures.fast_power * (checks.noise_per_fast_power(fs_hz, None) * within)
     excess_N = np.maximum(noise_N - measures.floor**2, 0)
     share_N = np.divide(excess_N, measures.power, out=np.zeros(len(excess_N)), where=measures.power > 0)
-    steady_N = checks.steady_score(measures.slow_deviation, measures.height)
+    steady_N = checks.steadiness(measures.slow_deviation, measures.height)
     return ((1 - np.minimum(share_N, 1)) * steady_N).astype(np.float32)

@@ -13,23 +13,6 @@ from ecgppg.waveform.sums import dot, total
 FLAT_SHARE = 0.1
 """A signal is flat where its size stays within this share of the window's greatest, or within the noise floor."""
 
-SIZE_S = 0.1
-
-
-def longest_flat_s(x_NT: np.ndarray, fs_hz: float, floor_N: np.ndarray) -> np.ndarray:
-    """Longest stretch without any deflection, s, float (N,): a pause, asystole, or a lead that is off.
-
-    Parameters
-    ----------
-    x_NT : np.ndarray
-        float32, filtered.
-    fs_hz : float
-        Hz.
-    floor_N : np.ndarray
-        Noise (rms) up to this is the recorder's own, in the unit of `x_NT`.
-    """
-    return _longest_flat(x_NT, round(SIZE_S * fs_hz), np.asarray(floor_N, np.float64)) / fs_hz
-
 
 def template_correlation(x_NT: np.ndarray, beats: Beats, fs_hz: float, before_s: float, after_s: float) -> np.ndarray:
     """Median correlation of a window's beats with their mean, float (N,); NaN under 3 whole beats.
@@ -49,17 +32,11 @@ def template_correlation(x_NT: np.ndarray, beats: Beats, fs_hz: float, before_s:
 
 
 @compiled
-def _longest_flat(x_NT: np.ndarray, size: int, floor_N: np.ndarray) -> np.ndarray:
-    longest_N = np.zeros(len(x_NT))
-    size_T = np.empty(x_NT.shape[1], np.float32)
-    for row in range(len(x_NT)):
-        longest_N[row] = longest_flat(x_NT[row], size, floor_N[row], size_T)
-    return longest_N
-
-
-@compiled
 def longest_flat(x_T: np.ndarray, size: int, floor: float, size_T: np.ndarray) -> int:
-    """Longest flat stretch of one window, in samples; `size_T` is filled."""
+    """Longest stretch of one window without any deflection, in samples; `size_T` is filled.
+
+    A pause, asystole, or a lead that is off. Noise (rms) up to `floor` is the recorder's own.
+    """
     for t in range(len(x_T)):
         size_T[t] = abs(x_T[t])
     moving_average(size_T, size, size_T)

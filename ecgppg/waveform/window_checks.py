@@ -1,4 +1,4 @@
-"""The checks of one window each, in samples: `quality_checks` says what they are for, and runs them over blocks.
+"""The checks of one window each, lengths in samples: `measures` runs them over blocks.
 
 Shapes: T samples.
 """
@@ -25,7 +25,10 @@ def n_missing(codes_T: np.ndarray) -> int:
 
 @compiled
 def longest_constant(codes_T: np.ndarray) -> int:
-    """Longest run of one code, in samples."""
+    """Longest run of one code, in samples; missing samples are no code.
+
+    Coarse codes repeat for a while in any signal: what counts is seconds.
+    """
     longest, length, last = 0, 0, MISSING
     for code in codes_T:
         length = (length + 1 if code == last else 1) if code != MISSING else 0
@@ -47,7 +50,12 @@ def n_implausible(ecg_mv_T: np.ndarray) -> int:
 def clipped_row(
     codes_T: np.ndarray, lowest: int, highest: int, plateau: int, n_seconds: int, is_clipped_T: np.ndarray
 ) -> tuple[float, float]:
-    """`clipped` of one window; `is_clipped_T` is filled."""
+    """Share of the samples that are clipped, and share of the seconds that hold one; `is_clipped_T` is filled.
+
+    A sample is clipped at the ADC's limits, or in a plateau: at the window's least or greatest code for `plateau`
+    samples, entered or left by a jump of three of the steps that its codes are made of (analogue stages clip short of
+    the ADC).
+    """
     n_samples = len(codes_T)
     least, greatest = _range(codes_T)
     for t in range(n_samples):
@@ -109,7 +117,9 @@ def _range(codes_T: np.ndarray) -> tuple[int, int]:
 
 @compiled
 def step_of(codes_T: np.ndarray) -> int:
-    """Least step of one window; in 32 bits, which a processor takes eight at a time, wherever no step needs more."""
+    """Least difference between neighbouring codes that differ, 1 where none does; rescaled recordings step by more.
+
+    In 32 bits, which a processor takes eight at a time, wherever no step needs more."""
     none = 2**31 - 1
     least, greatest = _range(codes_T)
     if greatest == MISSING:
@@ -141,7 +151,11 @@ def _step_in_32_bits(before_T: np.ndarray, after_T: np.ndarray) -> np.int32:
 
 @compiled
 def fast_power(x_T: np.ndarray, length: int) -> float:
-    """Median over blocks of the mean square of the second difference."""
+    """Median over blocks of the mean square of the second difference, which shows what is fast.
+
+    So short blocks have their median between the beats (a QRS fills less than half of them up to 200 bpm), however the
+    beats are spaced, and if there are none.
+    """
     before, here, after = x_T[:-2], x_T[1:-1], x_T[2:]
     square_T = np.empty(len(here))
     for t in range(len(square_T)):
@@ -170,7 +184,7 @@ def slow_deviation(x_T: np.ndarray, size: int, slow_T: np.ndarray) -> float:
 
 @compiled
 def height_of(x_T: np.ndarray, n_pieces: int) -> float:
-    """`typical_height` of one window."""
+    """Median over pieces of the largest deflection."""
     heights, length = np.empty(n_pieces), len(x_T) // n_pieces
     for piece in range(n_pieces):
         heights[piece] = greatest_size(x_T[piece * length : (piece + 1) * length])
