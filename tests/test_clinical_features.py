@@ -148,6 +148,30 @@ def test_each_patient_has_one_row_a_task_and_it_is_the_first_that_was_open(table
     assert table.loc[table["first_eligible_prediction"], "hadm_id"].tolist() == [11]
 
 
+@pytest.mark.parametrize(
+    ("when", "eligible", "prediction"),
+    [
+        ("2120-01-20 11:59:59.999999", True, 1),
+        ("2120-01-20 12:00:00", False, 1),  # its codes are known from this instant on
+        ("2121-01-10 07:59:59.999999", False, 1),
+        ("2121-01-10 08:00:00", False, 1),  # the next stay has begun, the one with the stroke not
+        ("2122-01-10 07:59:59.999999", False, 1),
+        ("2122-01-10 08:00:00", False, -1),  # the stay with the stroke has begun: nothing is left to foretell
+    ],
+)
+def test_index_times_are_judged_to_the_microsecond(tables, when, eligible, prediction):
+    """Admission 11 ends 2120-01-20 12:00; 12 begins 2121-01-10 08:00, and 13, with the stroke, a year later."""
+    row = one(tables, 1, 11, when)
+    assert (row["first_eligible"], row["y_stroke_prediction"]) == (eligible, prediction)
+    assert row["first_eligible_prediction"] == (prediction == 1)
+
+
+@pytest.mark.parametrize(("when", "n_prior", "had_af"), [("12:00:00", 1, 1), ("11:59:59.999999", 0, 0)])
+def test_an_earlier_stay_counts_from_its_discharge_on(tables, when, n_prior, had_af):
+    row = one(tables, 1, 12, f"2120-01-20 {when}")
+    assert (row["f_n_prior_admissions"], row["f_prior_af"]) == (n_prior, had_af)
+
+
 def test_columns_of_the_waveform_stay_and_unlinked_rows_are_unknown(tables):
     row = one(tables, 1, -1, "2120-01-11", f_wave_rate_bpm=[71.5], n_windows=[12], known_f_wave=[0])
     assert (row["f_wave_rate_bpm"], row["n_windows"]) == (71.5, 12)

@@ -12,7 +12,7 @@ from ecgppg.clinical.counts import count_definitions, count_history, hide_small_
 from ecgppg.clinical.labels import label_admissions, label_columns, label_rows, unknown_labels
 from ecgppg.clinical.tables import read_tables
 from ecgppg.config.schema import UNKNOWN_TIME_US, is_label
-from tests.clinical_folder import ADMISSIONS, DIAGNOSES, PATIENTS, write_folder
+from tests.clinical_folder import ADMISSIONS, DIAGNOSES, ICUSTAYS, PATIENTS, write_folder
 
 DEFINITIONS = load_definitions()
 
@@ -80,7 +80,8 @@ def test_an_unknown_admission_has_no_labels_at_all(tables):
     ("subject", "hadm", "when", "in_hospital", "in_90d", "in_1y"),
     [
         (2, 21, "2125-02-21 10:00:00", 1, 1, 1),
-        (2, 21, "2125-03-02 23:00:00", 1, 1, 1),  # the day of death has no hour
+        (2, 21, "2125-03-02 03:00:00", 1, 1, 1),  # the very moment of death
+        (2, 21, "2125-03-02 03:00:01", 1, -1, -1),  # monitors go on: no window may foretell a death that has come
         (2, 21, "2125-03-03 00:00:00", 1, -1, -1),  # a time after the death contradicts it
         (3, 31, "2140-05-20 10:00:00", 0, 1, -1),  # MetaVision: a year is not followed, not even of the dead
         (3, 31, "2140-05-03 10:00:00", 0, 1, -1),  # 90 days to the day
@@ -105,6 +106,35 @@ def test_a_later_admission_does_not_lengthen_the_follow_up(tmp_path):
     tables = read_tables(write_folder(tmp_path, ADMISSIONS=[*ADMISSIONS, later]))
     assert label(tables, 4, 41, "2150-01-02")["death_1y"] == -1
     assert label(tables, 4, 41, "2150-01-02")["death_90d"] == 0
+
+
+def test_an_admission_hours_later_does_not_lend_its_follow_up(tmp_path):
+    """The last night of a MetaVision stay; six hours after its discharge one of CareVue begins."""
+    later = (4, 42, "2150-01-11 06:00:00", "2150-03-01", "", "EMERGENCY", 0)
+    stay = (4, 42, 402, "carevue", "CCU", "2150-01-11 07:00:00", "2150-01-20")
+    tables = read_tables(write_folder(tmp_path, ADMISSIONS=[*ADMISSIONS, later], ICUSTAYS=[*ICUSTAYS, stay]))
+    assert [label(tables, 4, 41, "2150-01-10 23:00:00")[name] for name in ("death_90d", "death_1y")] == [0, -1]
+    assert [label(tables, 4, 42, "2150-01-11 07:00:00")[name] for name in ("death_90d", "death_1y")] == [0, 0]
+    # Before the second begins, linked to it though it lies nearer the first: the follow-up is that of the link.
+    assert label(tables, 4, 42, "2150-01-10 23:00:00")["death_1y"] == 0
+
+
+def test_windows_after_the_hour_of_death_tell_no_death_to_come(data_dir):
+    """Of the 40 who died in the demo's hospital 27 were still in an ICU's books after the hour of their death."""
+    folder = data_dir / "mimic3-demo-1.4"
+    admissions = {r["hadm_id"]: r for r in read_by_hand(folder, "ADMISSIONS")}
+    late = [
+        (r["subject_id"], r["hadm_id"], r["outtime"], admissions[r["hadm_id"]]["deathtime"])
+        for r in read_by_hand(folder, "ICUSTAYS")
+        if admissions[r["hadm_id"]]["deathtime"] and r["outtime"] > admissions[r["hadm_id"]]["deathtime"]
+    ]
+    assert len(late) == 27
+    tables = read_tables(folder)
+    subjects, hadm_ids = (np.array([int(row[i]) for row in late]) for i in (0, 1))
+    for when, expected in ((2, {-1}), (3, {1})):
+        rows = label_rows(tables, DEFINITIONS, subjects, hadm_ids, np.array([us(row[when]) for row in late]))
+        assert set(rows["death_90d"].tolist()) == expected
+        assert set(rows["death_hospital"].tolist()) == {1}
 
 
 def test_whether_a_death_is_known_does_not_depend_on_its_outcome(tmp_path):

@@ -114,13 +114,13 @@ def test_follow_up_differs_between_the_two_databases(tmp_path):
     )
     tables = read_tables(folder)
     at = np.repeat(to_us(tables.admissions["admittime"])[0], 4)
-    subjects = np.arange(1, 5)
-    assert died_within(tables, subjects, at, 365)[0].tolist() == [0, -1, -1, 0]
-    assert died_within(tables, subjects, at, 90)[0].tolist() == [0, 0, 0, 0]
+    subjects, hadm_ids = np.arange(1, 5), np.array([11, 21, 31, 41])
+    assert died_within(tables, subjects, hadm_ids, at, 365)[0].tolist() == [0, -1, -1, 0]
+    assert died_within(tables, subjects, hadm_ids, at, 90)[0].tolist() == [0, 0, 0, 0]
     people = [(s, "M", "2080-01-01", "2150-07-19") for s in range(1, 5)]  # died on day 199
     dead = read_tables(write_folder(tmp_path / "dead", **{**rows_of(folder), "PATIENTS": people}))
-    assert died_within(dead, subjects, at, 365)[0].tolist() == [1, -1, -1, 1]
-    assert died_within(dead, subjects, at, 90)[0].tolist() == [0, 0, 0, 0]
+    assert died_within(dead, subjects, hadm_ids, at, 365)[0].tolist() == [1, -1, -1, 1]
+    assert died_within(dead, subjects, hadm_ids, at, 90)[0].tolist() == [0, 0, 0, 0]
 
 
 def rows_of(folder):

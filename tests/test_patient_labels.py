@@ -86,6 +86,30 @@ def test_a_code_is_known_at_the_discharge_of_its_admission(tables):
     assert known(rows, 12, "stroke_incident") == (1, third)
 
 
+def test_a_stay_with_a_discharge_before_its_beginning_is_known_when_it_began(tmp_path):
+    """By such a slip its codes would have been known a year before the patient came."""
+    slip = [row if row[1] != 12 else (1, 12, row[2], "2120-01-15 12:00:00", *row[4:]) for row in ADMISSIONS]
+    rows = label(read_tables(write_folder(tmp_path, ADMISSIONS=slip)))
+    came = us("2121-01-10 08:00:00")
+    assert known(rows, 12, "stroke_this") == (0, came)
+    assert known(rows, 12, "death_hospital") == (0, came)
+    assert known(rows, 11, "af_after") == (0, us("2122-01-20 12:00:00"))
+
+
+def test_who_is_free_of_it_is_known_when_every_stay_so_far_has_told(tmp_path):
+    """The first stay goes on longer than the second: that it held no stroke is known at its own discharge."""
+    stays = [
+        (4, 41, "2150-01-01", "2150-06-01", "", "EMERGENCY", 0),
+        (4, 42, "2150-02-01", "2150-02-09", "", "EMERGENCY", 0),
+        (4, 43, "2150-03-01", "2150-03-09", "", "EMERGENCY", 0),
+    ]
+    codes = [(4, 41, 1, "4019"), (4, 42, 1, "4280"), (4, 43, 1, "431")]
+    rows = label(read_tables(write_folder(tmp_path, ADMISSIONS=stays, DIAGNOSES_ICD=codes)), [(4, 42, "2150-02-02")])
+    assert known(rows, 42, "stroke_before") == (0, us("2150-06-01"))
+    assert known(rows, 42, "stroke_after") == (1, us("2150-03-09"))
+    assert known(rows, 42, "stroke_incident") == (1, us("2150-06-01"))
+
+
 def test_deaths_are_known_when_their_day_or_the_follow_up_is_over(tables):
     rows = label(tables)
     assert known(rows, 21, "death_hospital") == (1, us("2125-03-02 03:00:00"))

@@ -124,8 +124,7 @@ def label_rows(
         for name in by_admission.columns
     }
     for name, days in HORIZON_DAYS.items():
-        died_N, _ = died_within(tables, subject_id_N, time_us_N, days)
-        labels[name] = np.where(linked, died_N, UNKNOWN_LABEL).astype(np.int8)
+        labels[name], _ = died_within(tables, subject_id_N, hadm_id_N, time_us_N, days)
     return {name: labels[name] for name in label_columns(definitions)}
 
 

@@ -3,14 +3,14 @@
 import numpy as np
 import pandas as pd
 
+from ecgppg.clinical.earlier import ended_us
 from ecgppg.clinical.tables import ClinicalTables
-from ecgppg.clinical.times import HOUR_US, day_of, known, minutes_between, to_us
+from ecgppg.clinical.times import DAY_US, day_of, known, minutes_between, to_us
 from ecgppg.config.schema import UNKNOWN_LABEL, UNKNOWN_TIME_US
 
 HORIZON_DAYS = {"death_90d": 90, "death_1y": 365}
 CAREVUE_FOLLOW_UP_DAYS = 365
 OTHER_FOLLOW_UP_DAYS = 90
-LINKED_WITHIN_US = 12 * HOUR_US
 NO_DAY = -(2**62)
 """Stands for an unknown day; far from every date and still safe to add days to."""
 
@@ -29,86 +29,90 @@ def death_days(tables: ClinicalTables) -> pd.Series:
     return days.where(days != NO_DAY, in_hospital)
 
 
-def followed_until_days(tables: ClinicalTables, subject_id_N: np.ndarray, time_us_N: np.ndarray) -> np.ndarray:
-    """Last day (since 1970) on which every death would be known, for a subject at a time.
+def followed_until_days(tables: ClinicalTables, hadm_id_N: np.ndarray) -> np.ndarray:
+    """Last day (since 1970) on which every death would be known, for each admission.
 
-    The discharge of the admission at hand is followed for 90 days; for a year where an ICU stay of that admission is
-    CareVue's (dbsource `carevue`), whose patients were looked up in the death register for years. A stay known to both
-    databases, or to none, gives 90 days. Later admissions do not count: only those who lived come back, so follow-up
-    that they lengthen would be longer for survivors.
+    The discharge is followed for 90 days; for a year where an ICU stay of the admission is CareVue's (dbsource
+    `carevue`), whose patients were looked up in the death register for years. A stay known to both databases, or to
+    none, gives 90 days. Later admissions do not count, however soon they begin: only those who lived come back, so
+    follow-up that they lengthen would be longer for survivors.
 
     Parameters
     ----------
     tables : ClinicalTables
-    subject_id_N, time_us_N : ndarray of int64 (N,)
-        The admission at hand is the last that began at most 12 h after the time (as far as linkage goes), or without
-        one the first.
+    hadm_id_N : ndarray of int64 (N,)
 
     Returns
     -------
     ndarray of int64 (N,)
-        `NO_DAY` for a subject without admissions, and where the time is unknown.
+        `NO_DAY` for an admission that the tables do not hold.
     """
     stays = tables.icustays
     carevue = stays.loc[stays["dbsource"].str.lower() == "carevue", "hadm_id"]
-    admissions = tables.admissions  # by patient and time
-    long = admissions["hadm_id"].isin(carevue).to_numpy()
-    until = day_of(to_us(admissions["dischtime"])) + np.where(long, CAREVUE_FOLLOW_UP_DAYS, OTHER_FOLLOW_UP_DAYS)
-    subjects, begun_us = admissions["subject_id"].to_numpy(), to_us(admissions["admittime"])
-    timed = known(time_us_N)
-    limit_us_N = np.where(timed, time_us_N, 0) + LINKED_WITHIN_US
-    first_N, over_N = np.searchsorted(subjects, subject_id_N), np.searchsorted(subjects, subject_id_N, "right")
-    at_N = np.maximum(_last_begun(subjects, begun_us, subject_id_N, limit_us_N), first_N)
-    there = timed & (first_N < over_N)
-    until_N = np.full(len(subject_id_N), NO_DAY, np.int64)
-    until_N[there] = until[at_N[there]]
-    return until_N
-
-
-def _last_begun(
-    subjects: np.ndarray, begun_us: np.ndarray, subject_id_N: np.ndarray, limit_us_N: np.ndarray
-) -> np.ndarray:
-    """Position of each subject's last admission begun by a time, or below the subject's first where there is none."""
-    n = len(subjects)
-    everyone = np.concatenate([subjects, subject_id_N])
-    times = np.concatenate([begun_us, limit_us_N])
-    # Rows go after the admissions of their own time, so an admission that begins at the limit counts.
-    order = np.lexsort((np.arange(len(everyone)) >= n, times, everyone))
-    n_before = np.cumsum(order < n)
-    position_N = np.empty(len(subject_id_N), np.int64)
-    rows = order >= n
-    position_N[order[rows] - n] = n_before[rows] - 1
-    return position_N
+    hadm_ids = tables.admissions["hadm_id"]
+    follow_up_days = np.where(hadm_ids.isin(carevue), CAREVUE_FOLLOW_UP_DAYS, OTHER_FOLLOW_UP_DAYS)
+    until = pd.Series(day_of(ended_us(tables)) + follow_up_days, index=hadm_ids)
+    return until.reindex(hadm_id_N, fill_value=NO_DAY).to_numpy(np.int64)
 
 
 def died_within(
-    tables: ClinicalTables, subject_id_N: np.ndarray, time_us_N: np.ndarray, horizon_days: int
+    tables: ClinicalTables, subject_id_N: np.ndarray, hadm_id_N: np.ndarray, time_us_N: np.ndarray, horizon_days: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Whether each subject died within `horizon_days` of each time, by whole days.
 
     Parameters
     ----------
     tables : ClinicalTables
-    subject_id_N, time_us_N : ndarray of int64 (N,)
+    subject_id_N, hadm_id_N, time_us_N : ndarray of int64 (N,)
+        The admission at hand is the one whose follow-up counts.
     horizon_days : int
         The day that many days later still counts.
 
     Returns
     -------
     label : ndarray of int8 (N,)
-        1 died; 0 alive then; -1 unknown: no time, no such patient, a time that lies after the death, or follow-up too
-        short to know of every death: there a death that happens to be known is -1 too, or only the dead would have a
-        label.
+        1 died; 0 alive then; -1 unknown: no time, no such patient or admission, a time that lies after the death (by
+        its hour where the patient died in hospital, else by its day), or follow-up too short to know of every death:
+        there a death that happens to be known is -1 too, or only the dead would have a label.
     death_day : ndarray of int64 (N,)
         Day of death, `NO_DAY` where none is known.
     """
     death_N = death_days(tables).reindex(subject_id_N, fill_value=NO_DAY).to_numpy()
-    subject_id_N, time_us_N = np.asarray(subject_id_N, np.int64), np.asarray(time_us_N, np.int64)
-    day_N = np.where(known(time_us_N), day_of(time_us_N), 0)
-    followed = followed_until_days(tables, subject_id_N, time_us_N) >= day_N + horizon_days
-    died = death_N != NO_DAY
-    label_N = np.where(died & (death_N <= day_N + horizon_days), 1, 0)
-    return np.where(followed & ~(died & (death_N < day_N)), label_N, UNKNOWN_LABEL).astype(np.int8), death_N
+    time_us_N, timed_N = np.asarray(time_us_N, np.int64), known(np.asarray(time_us_N, np.int64))
+    day_N = np.where(timed_N, day_of(time_us_N), 0)
+    followed_N = timed_N & (followed_until_days(tables, hadm_id_N) >= day_N + horizon_days)
+    died_N = death_N != NO_DAY
+    hour_us_N = _hours_of_death(tables).reindex(subject_id_N, fill_value=UNKNOWN_TIME_US).to_numpy()
+    over_N = (died_N & (death_N < day_N)) | (known(hour_us_N) & (hour_us_N < time_us_N))
+    label_N = np.where(died_N & (death_N <= day_N + horizon_days), 1, 0)
+    return np.where(followed_N & ~over_N, label_N, UNKNOWN_LABEL).astype(np.int8), death_N
+
+
+def told_us(label_N: np.ndarray, death_day_N: np.ndarray, time_us_N: np.ndarray, horizon_days: int) -> np.ndarray:
+    """When each label of `died_within` became known: a death when its day is over, survival when the days have passed.
+
+    Parameters
+    ----------
+    label_N, death_day_N : ndarray (N,)
+        From `died_within`.
+    time_us_N : ndarray of int64 (N,)
+    horizon_days : int
+
+    Returns
+    -------
+    ndarray of int64 (N,)
+        Microseconds; `UNKNOWN_TIME_US` where the label is -1.
+    """
+    dead_us_N = (np.where(label_N == 1, death_day_N, 0) + 1) * DAY_US
+    alive_us_N = np.where(label_N == 0, time_us_N, 0) + horizon_days * DAY_US
+    return np.select([label_N == 1, label_N == 0], [dead_us_N, alive_us_N], UNKNOWN_TIME_US)
+
+
+def _hours_of_death(tables: ClinicalTables) -> pd.Series:
+    """The time of death of those who died in an admission, microseconds by subject_id."""
+    admissions = tables.admissions
+    died = admissions[(admissions["hospital_expire_flag"] == 1) & admissions["deathtime"].notna()]
+    return pd.Series(to_us(died["deathtime"]), index=died["subject_id"]).groupby(level=0).min()
 
 
 def hours_to_death(tables: ClinicalTables, hadm_id_N: np.ndarray, time_us_N: np.ndarray) -> np.ndarray:

@@ -10,9 +10,9 @@ import pandas as pd
 from ecgppg.clinical.code_lists import Definitions
 from ecgppg.clinical.earlier import ended_us
 from ecgppg.clinical.labels import codes_of_admissions
-from ecgppg.clinical.mortality import HORIZON_DAYS, died_within
+from ecgppg.clinical.mortality import HORIZON_DAYS, died_within, told_us
 from ecgppg.clinical.tables import ClinicalTables
-from ecgppg.clinical.times import DAY_US, known, to_us
+from ecgppg.clinical.times import known, to_us
 from ecgppg.config.schema import UNKNOWN_LABEL, UNKNOWN_TIME_US
 
 
@@ -47,22 +47,16 @@ def outcomes(
     columns = _of_admission(tables, definitions, hadm_id_N)
     prediction = _later_stroke(tables, definitions, subject_id_N, hadm_id_N, index_time_us_N)
     columns["y_stroke_prediction"], columns["known_y_stroke_prediction"] = prediction
-    linked = columns.pop("linked") == 1
     for name, days in HORIZON_DAYS.items():
-        died_N, death_day_N = died_within(tables, subject_id_N, index_time_us_N, days)
-        label_N = np.where(linked, died_N, UNKNOWN_LABEL)
-        death_known_us = np.where(label_N == 1, death_day_N + 1, 0) * DAY_US
-        alive_known_us = np.where(label_N == 0, index_time_us_N, 0) + days * DAY_US
-        columns[f"y_{name}"] = label_N
-        columns[f"known_y_{name}"] = np.select(
-            [label_N == 1, label_N == 0], [death_known_us, alive_known_us], UNKNOWN_TIME_US
-        )
+        died_N, death_day_N = died_within(tables, subject_id_N, hadm_id_N, index_time_us_N, days)
+        columns[f"y_{name}"] = died_N
+        columns[f"known_y_{name}"] = told_us(died_N, death_day_N, index_time_us_N, days)
     kinds = {name: np.int64 if name.startswith("known_") else np.int8 for name in columns}
     return pd.DataFrame(columns).astype(kinds)
 
 
 def _of_admission(tables: ClinicalTables, definitions: Definitions, hadm_id_N: np.ndarray) -> dict[str, np.ndarray]:
-    """Outcomes of the admission itself, known at its discharge; `linked` is 1 where the tables hold it."""
+    """Outcomes of the admission itself, known at its discharge."""
     admissions = tables.admissions
     died = admissions["hospital_expire_flag"]
     values = {
@@ -73,7 +67,7 @@ def _of_admission(tables: ClinicalTables, definitions: Definitions, hadm_id_N: n
     discharge_us = ended_us(tables)
     position_N = pd.Index(admissions["hadm_id"]).get_indexer(pd.Index(hadm_id_N))
     linked = position_N >= 0
-    columns: dict[str, np.ndarray] = {"linked": linked.astype(np.int8)}
+    columns: dict[str, np.ndarray] = {}
     for outcome, value_A in values.items():
         value_N = np.where(linked, value_A[position_N], UNKNOWN_LABEL)
         columns[f"y_{outcome}"] = value_N

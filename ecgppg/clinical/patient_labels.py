@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 
 from ecgppg.clinical.code_lists import Definitions
+from ecgppg.clinical.earlier import ended_us
 from ecgppg.clinical.known_times import known_times
 from ecgppg.clinical.labels import WHEN, incident, label_admissions, label_rows
-from ecgppg.clinical.mortality import HORIZON_DAYS, death_days, hours_to_death
+from ecgppg.clinical.mortality import HORIZON_DAYS, NO_DAY, death_days, hours_to_death, told_us
 from ecgppg.clinical.tables import ClinicalTables
-from ecgppg.clinical.times import DAY_US, to_us
 from ecgppg.config.schema import UNKNOWN_ID, UNKNOWN_LABEL, UNKNOWN_TIME_US
 
 
@@ -54,26 +54,22 @@ def label_patients(
         return np.where(linked_R, of_admissions[position_R], unknown).astype(of_admissions.dtype)
 
     by_admission = label_admissions(tables, definitions)
-    subjects, discharge_us = tables.admissions["subject_id"].to_numpy(), to_us(tables.admissions["dischtime"])
+    subjects, over_us = tables.admissions["subject_id"].to_numpy(), ended_us(tables)
     for name in definitions.labels:
-        times = known_times(by_admission[f"{name}_this"].to_numpy(), subjects, discharge_us)
+        times = known_times(by_admission[f"{name}_this"].to_numpy(), subjects, over_us)
         for when in WHEN:
             told[f"known_{name}_{when}"] = at_rows(times[when], UNKNOWN_TIME_US)
         columns[f"{name}_incident"] = at_rows(incident(by_admission, definitions, name), UNKNOWN_LABEL)
-        both_us = np.maximum(times["this"], times["after"])
+        all_us = np.maximum.reduce([times[when] for when in WHEN])
         told[f"known_{name}_incident"] = np.where(
-            columns[f"{name}_incident"] == UNKNOWN_LABEL, UNKNOWN_TIME_US, at_rows(both_us, UNKNOWN_TIME_US)
+            columns[f"{name}_incident"] == UNKNOWN_LABEL, UNKNOWN_TIME_US, at_rows(all_us, UNKNOWN_TIME_US)
         )
     told["known_death_hospital"] = np.where(
-        columns["death_hospital"] == UNKNOWN_LABEL, UNKNOWN_TIME_US, at_rows(discharge_us, UNKNOWN_TIME_US)
+        columns["death_hospital"] == UNKNOWN_LABEL, UNKNOWN_TIME_US, at_rows(over_us, UNKNOWN_TIME_US)
     )
-    death_day_R = death_days(tables).reindex(subject_id_R, fill_value=0).to_numpy()
+    death_day_R = death_days(tables).reindex(subject_id_R, fill_value=NO_DAY).to_numpy()
     for name, days in HORIZON_DAYS.items():
-        told[f"known_{name}"] = np.select(
-            [columns[name] == 1, columns[name] == 0],
-            [(death_day_R + 1) * (columns[name] == 1) * DAY_US, time_us_R * (columns[name] == 0) + days * DAY_US],
-            UNKNOWN_TIME_US,
-        )
+        told[f"known_{name}"] = told_us(columns[name], death_day_R, time_us_R, days)
     hours = {"hours_to_death": hours_to_death(tables, hadm_id_R, time_us_R)}
     return pd.concat([rows, *(pd.DataFrame(part) for part in (columns, hours, told))], axis=1)
 
