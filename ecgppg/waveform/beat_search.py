@@ -52,22 +52,26 @@ def search_beats(x_NT: np.ndarray, wanted: np.ndarray, how: Search, position_NB:
     n_samples = x_NT.shape[1]
     slope_T = np.empty(n_samples, np.float32)
     sharp_T = np.empty(n_samples, np.float32)
-    level_T = np.empty(n_samples, np.float32)
+    scratch_T = np.empty(n_samples, np.float32)
     filled_T = np.empty(n_samples, np.float32)
+    # In eights, as `_tops` looks at them.
+    is_top_T = np.zeros(-(-n_samples // 8) * 8, np.uint8)
     for row in wanted:
         x_T, position_B = x_NT[row], position_NB[row]
         for t in range(n_samples):
             filled_T[t] = x_T[t] if x_T[t] == x_T[t] else np.float32(0)
         _envelope(x_T, how, slope_T)
-        n = _summits(slope_T, how, level_T, position_B)
-        if how.sharp_size:
-            moving_average(filled_T, how.sharp_size, sharp_T)
-            for t in range(n_samples):
-                sharp_T[t] = x_T[t] - sharp_T[t]
-            _envelope(sharp_T, how, sharp_T)
-            n = _without_after_waves(position_B, n, slope_T, sharp_T, how)
-        else:
-            n = _without_after_waves(position_B, n, slope_T, slope_T, how)
+        n = _tops(slope_T, how.apart, is_top_T, scratch_T, position_B)
+        n = _high_enough(position_B, n, slope_T, how, scratch_T)
+        if _any_closer(position_B, n, how.after):
+            if how.sharp_size:
+                moving_average(filled_T, how.sharp_size, sharp_T)
+                for t in range(n_samples):
+                    sharp_T[t] = x_T[t] - sharp_T[t]
+                _envelope(sharp_T, how, sharp_T)
+                n = _without_after_waves(position_B, n, slope_T, sharp_T, how)
+            else:
+                n = _without_after_waves(position_B, n, slope_T, slope_T, how)
         n = _peaks(position_B, n, filled_T, how)
         position_B[n:] = -1
 
@@ -87,32 +91,62 @@ def _envelope(x_T: np.ndarray, how: Search, slope_T: np.ndarray) -> None:
 
 
 @compiled
-def _summits(slope_T: np.ndarray, how: Search, level_T: np.ndarray, position_B: np.ndarray) -> int:
-    """Samples at which the envelope is the greatest around and high enough; how many there are."""
+def _tops(slope_T: np.ndarray, apart: int, is_top_T: np.ndarray, highest_T: np.ndarray, position_B: np.ndarray) -> int:
+    """Samples at which the envelope is the greatest within `apart`; how many there are. Of a flat top the first."""
+    n_samples = len(slope_T)
+    moving_maximum(slope_T, apart, highest_T)
+    for t in range(n_samples):
+        is_top_T[t] = 1 if slope_T[t] == highest_T[t] and slope_T[t] > 0 else 0
+    n, last = 0, -2
+    eights = is_top_T.view(np.uint64)
+    for k in range(len(eights)):
+        if eights[k] == 0:
+            continue
+        for t in range(8 * k, 8 * k + 8):
+            if is_top_T[t]:
+                if t != last + 1:
+                    position_B[n] = t
+                    n += 1
+                last = t
+    return n
+
+
+@compiled
+def _high_enough(position_B: np.ndarray, n: int, slope_T: np.ndarray, how: Search, level_T: np.ndarray) -> int:
+    """Take out tops that do not reach a share of the level around them; how many stay.
+
+    The level lies between two bounds, and is worked out only where a top lies between them too.
+    """
     n_samples = len(slope_T)
     length = n_samples // how.n_blocks
     maxima = np.zeros(how.n_blocks, np.float32)
+    greatest = np.float32(0)
     for b in range(how.n_blocks):
         maxima[b] = greatest_size(slope_T[b * length : (b + 1) * length])
-    typical = np.float32(median_of(maxima, how.n_blocks))
-    typical = max(typical, np.float32(how.least_of_maximum) * maxima[how.n_blocks - 1])  # the median put them in order
-    lowest = np.float32(how.lowest_level) * typical
-    moving_maximum(slope_T, (how.around - 1) // 2, level_T)
-    moving_average(level_T, how.around, level_T)
-    highest_T = np.empty(n_samples, np.float32)
-    moving_maximum(slope_T, how.apart, highest_T)
-    share = np.float32(how.share)
-    n = 0
-    before = False
-    for t in range(n_samples):
-        here = slope_T[t] == highest_T[t] and slope_T[t] > 0
-        if here and not before:  # of a flat top the first sample
-            level = min(max(level_T[t], lowest), typical)
-            if slope_T[t] > share * level:
-                position_B[n] = t
-                n += 1
-        before = here
-    return n
+        greatest = max(greatest, maxima[b])
+    typical = max(np.float32(median_of(maxima, how.n_blocks)), np.float32(how.least_of_maximum) * greatest)
+    lowest, share = np.float32(how.lowest_level) * typical, np.float32(how.share)
+    has_level = False
+    kept = 0
+    for b in range(n):
+        here = slope_T[position_B[b]]
+        if here <= share * typical and here > share * lowest and not has_level:
+            moving_maximum(slope_T, (how.around - 1) // 2, level_T)
+            moving_average(level_T, how.around, level_T)
+            has_level = True
+        level = min(max(level_T[position_B[b]], lowest), typical) if has_level else typical
+        if here > share * level:
+            position_B[kept] = position_B[b]
+            kept += 1
+    return kept
+
+
+@compiled
+def _any_closer(position_B: np.ndarray, n: int, apart: float) -> bool:
+    n_close = 0
+    for b in range(1, n):
+        n_close += 1 if position_B[b] - position_B[b - 1] < apart else 0
+    return n_close > 0
 
 
 @compiled

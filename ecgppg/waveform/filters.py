@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from ecgppg.waveform.butterworth import butterworth_band_pass
-from ecgppg.waveform.zero_phase import forward_backward, forward_backward_gapped
+from ecgppg.waveform.zero_phase import forward_backward_rows
 
 BAND_PASS_ORDER = 4
 """Order of the band-pass for one pass: two poles at each edge (12 dB an octave), twice that forward and backward."""
@@ -51,14 +51,27 @@ def zero_phase(x: np.ndarray, low_hz: float, high_hz: float, fs_hz: float) -> np
     if x.size == 0:
         return x.astype(np.float32)
     rows_RT = np.ascontiguousarray(x.reshape(-1, x.shape[-1]), np.float32 if x.dtype == np.float32 else np.float64)
-    missing_RT = np.isnan(rows_RT)
-    gapped_R = missing_RT.any(axis=1)
-    if not gapped_R.any():
-        return _forward_backward(sos, rows_RT).reshape(x.shape)
-    filtered_RT = _forward_backward(sos, rows_RT)
-    for r in np.flatnonzero(gapped_R):
-        forward_backward_gapped(sos, rows_RT[r], _padding(sos), round(BRIDGED_GAP_S * fs_hz), filtered_RT[r])
+    filtered_RT = np.empty(rows_RT.shape, np.float32)
+    zero_phase_into(filtered_RT, rows_RT, sos, fs_hz)
     return filtered_RT.reshape(x.shape)
+
+
+def zero_phase_into(out_RT: np.ndarray, x_RT: np.ndarray, sos: np.ndarray, fs_hz: float) -> None:
+    """`zero_phase` of rows, into an array that is there.
+
+    Parameters
+    ----------
+    out_RT : np.ndarray
+        float32 (R, T), filled.
+    x_RT : np.ndarray
+        float32 or float64 (R, T), T at least 1; NaN is missing.
+    sos : np.ndarray
+        As `band_pass` gives it.
+    fs_hz : float
+        Sampling rate, Hz.
+    """
+    # scipy's own padding: 3 * (2 sections + 1), less the zeros at the origin (a band-pass has none of those).
+    forward_backward_rows(sos, x_RT, 3 * (2 * len(sos) + 1), round(BRIDGED_GAP_S * fs_hz), out_RT)
 
 
 def resample(x: np.ndarray, fs_in_hz: float, fs_out_hz: float) -> np.ndarray:
@@ -161,13 +174,3 @@ def bridge(x_T: np.ndarray, missing_T: np.ndarray, max_samples: int, ends: bool 
         if (inside and stop - start <= max_samples) or (ends and not inside):
             filled[start:stop] = np.interp(np.arange(start, stop), kept, x_T[kept])
     return filled
-
-
-def _forward_backward(sos: np.ndarray, x_RT: np.ndarray) -> np.ndarray:
-    """Both passes over rows, with scipy's padding or as much of it as a short stretch allows."""
-    return forward_backward(sos, x_RT, min(_padding(sos), x_RT.shape[1] - 1))
-
-
-def _padding(sos: np.ndarray) -> int:
-    """scipy's default: 3 * (2 sections + 1), less the zeros at the origin (a band-pass has none of those)."""
-    return 3 * (2 * len(sos) + 1)

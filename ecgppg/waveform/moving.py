@@ -1,6 +1,6 @@
-"""Moving averages and maxima of one row, by doubling: spans of 1, 2, 4, ... samples, each made of two of the last.
+"""Moving averages and maxima of one row, by widening: spans of 1, 4, 16, ... samples, each made of four of the last.
 
-Every step is the same for all samples, so the processor takes many at a time, and a sum of n terms is rounded log n
+Every step is the same for all samples, so the processor takes many at a time, and a sum of n terms is rounded a few
 times only. The ends are mirrored, the outermost sample included, as `scipy.ndimage` has it by default.
 
 Shapes: T samples of a row.
@@ -9,6 +9,9 @@ Shapes: T samples of a row.
 import numpy as np
 
 from ecgppg.core.compiled import compiled, compiled_extremes
+
+FEW = 16
+"""So many values are put in order one by one; more are ranked, each against all others at once."""
 
 
 @compiled
@@ -24,28 +27,20 @@ def moving_average(x_T: np.ndarray, size: int, out_T: np.ndarray) -> None:
     out_T : np.ndarray
         float32 (T,), filled; may be `x_T`.
     """
-    n, before = len(x_T), size // 2
-    span, wider = np.empty(n + size - 1, np.float32), np.empty(n + size - 1, np.float32)
-    for t in range(before):
-        span[before - 1 - t] = x_T[_mirrored(-1 - t, n)]
-    _copy(x_T, span[before : before + n])
-    for t in range(size - 1 - before):
-        span[before + n + t] = x_T[_mirrored(n + t, n)]
-    total_T = np.empty(n, np.float32)
+    n, m = len(x_T), len(x_T) + size - 1
+    span, wider, total_T = np.empty(m, np.float32), np.empty(m, np.float32), np.empty(n, np.float32)
+    _with_mirrored_ends(x_T, size // 2, span)
     done, width = 0, 1
     while True:
-        if size & width:
-            if done:
-                _accumulate(total_T, span[done : done + n])
-            else:
-                _copy(span[:n], total_T)
-            done += width
-        if 2 * width > size:
+        digit = size // width % 4
+        if digit:
+            _add_spans(span[done:], width, digit, done > 0, total_T)
+            done += digit * width
+        if done == size:
             break
-        left = len(span) - 2 * width + 1
-        _add(span[:left], span[width : width + left], wider[:left])
-        span, wider = wider, span
-        width *= 2
+        _widen(span, width, wider[: len(span) - 3 * width])
+        span, wider = wider[: len(span) - 3 * width], span
+        width *= 4
     _scale(total_T, np.float32(1.0 / size), out_T)
 
 
@@ -63,31 +58,42 @@ def moving_maximum(x_T: np.ndarray, reach: int, out_T: np.ndarray) -> None:
         float32 (T,), filled; may be `x_T`.
     """
     n, size = len(x_T), 2 * reach + 1
+    span, wider = np.empty(n + 2 * reach, np.float32), np.empty(n + 2 * reach, np.float32)
     # Beyond the ends stands nothing, and nothing is negative.
-    span, wider = np.zeros(n + 2 * reach, np.float32), np.empty(n + 2 * reach, np.float32)
+    span[:reach] = 0
+    span[reach + n :] = 0
     _copy(x_T, span[reach : reach + n])
     width = 1
-    while 2 * width <= size:
-        left = len(span) - 2 * width + 1
-        _greater(span[:left], span[width : width + left], wider[:left])
-        span, wider = wider, span
-        width *= 2
-    _greater(span[:n], span[size - width : size - width + n], out_T)
+    while 4 * width <= size:
+        _greatest(span, width, 2 * width, 3 * width, wider[: len(span) - 3 * width])
+        span, wider = wider[: len(span) - 3 * width], span
+        width *= 4
+    last = size - width
+    _greatest(span, min(width, last), min(2 * width, last), last, out_T)
 
 
-@compiled_extremes
+@compiled
 def greatest_size(x_T: np.ndarray) -> np.float32:
-    """Largest deflection of a row, float32; 0 of none."""
-    greatest = np.float32(0)
-    for t in range(len(x_T)):
-        size = abs(x_T[t])
-        greatest = size if size > greatest else greatest
-    return greatest
+    """Largest deflection of a row of float32, none of them NaN; 0 of none.
+
+    Without their signs, floating-point numbers stand in the order of their bits, and whole numbers the processor
+    compares many at a time.
+    """
+    bits_T, greatest = x_T.view(np.int32), np.zeros(1, np.int32)
+    most = np.int32(0)
+    for t in range(len(bits_T)):
+        most = max(most, np.int32(bits_T[t] & np.int32(0x7FFFFFFF)))
+    greatest[0] = most
+    return greatest.view(np.float32)[0]
 
 
 @compiled
 def median_of(values: np.ndarray, n: int) -> float:
-    """Median of the first `n` values, which are put in order; meant for some dozens of them. NaN of none."""
+    """Median of the first `n` values, none of them NaN; NaN of none. Up to `FEW` of them are put in order."""
+    if n == 0:
+        return np.nan
+    if n > FEW:
+        return _median_by_rank(values[:n])
     for i in range(1, n):
         value = values[i]
         j = i
@@ -95,9 +101,79 @@ def median_of(values: np.ndarray, n: int) -> float:
             values[j] = values[j - 1]
             j -= 1
         values[j] = value
-    if n == 0:
-        return np.nan
     return 0.5 * (np.float64(values[(n - 1) // 2]) + np.float64(values[n // 2]))
+
+
+@compiled
+def _median_by_rank(values: np.ndarray) -> float:
+    n = len(values)
+    low, high = (n - 1) // 2, n // 2
+    for i in range(n):
+        value = values[i]
+        less, equal = np.int32(0), np.int32(0)
+        for j in range(n):
+            less += np.int32(1) if values[j] < value else np.int32(0)
+            equal += np.int32(1) if values[j] == value else np.int32(0)
+        if less <= low < less + equal:
+            above = value
+            if less + equal <= high:
+                above = np.inf
+                for j in range(n):
+                    above = values[j] if value < values[j] < above else above
+            return 0.5 * (np.float64(value) + np.float64(above))
+    return np.nan
+
+
+@compiled
+def _with_mirrored_ends(x_T: np.ndarray, before: int, span: np.ndarray) -> None:
+    n = len(x_T)
+    after = len(span) - n - before
+    _copy(x_T, span[before : before + n])
+    if max(before, after) <= n:
+        _copy(x_T[:before][::-1], span[:before])
+        _copy(x_T[n - after :][::-1], span[before + n :])
+        return
+    for t in range(before):
+        span[before - 1 - t] = x_T[_mirrored(-1 - t, n)]
+    for t in range(after):
+        span[before + n + t] = x_T[_mirrored(n + t, n)]
+
+
+@compiled
+def _widen(span: np.ndarray, width: int, wider: np.ndarray) -> None:
+    """Sums of four neighbouring spans."""
+    n = len(wider)
+    b, c, d = span[width : width + n], span[2 * width : 2 * width + n], span[3 * width : 3 * width + n]
+    for t in range(n):
+        wider[t] = (span[t] + b[t]) + (c[t] + d[t])
+
+
+@compiled
+def _add_spans(span: np.ndarray, width: int, n_spans: int, on_top: bool, total_T: np.ndarray) -> None:
+    """Sums of one, two or three neighbouring spans, on top of what is there or instead of it."""
+    n = len(total_T)
+    if on_top:
+        if n_spans == 1:
+            for t in range(n):
+                total_T[t] += span[t]
+        elif n_spans == 2:
+            b = span[width : width + n]
+            for t in range(n):
+                total_T[t] += span[t] + b[t]
+        else:
+            b, c = span[width : width + n], span[2 * width : 2 * width + n]
+            for t in range(n):
+                total_T[t] += (span[t] + b[t]) + c[t]
+    elif n_spans == 1:
+        _copy(span[:n], total_T)
+    elif n_spans == 2:
+        b = span[width : width + n]
+        for t in range(n):
+            total_T[t] = span[t] + b[t]
+    else:
+        b, c = span[width : width + n], span[2 * width : 2 * width + n]
+        for t in range(n):
+            total_T[t] = (span[t] + b[t]) + c[t]
 
 
 @compiled
@@ -112,22 +188,15 @@ def _scale(x_T: np.ndarray, factor: np.float32, out_T: np.ndarray) -> None:
         out_T[t] = x_T[t] * factor
 
 
-@compiled
-def _add(a_T: np.ndarray, b_T: np.ndarray, out_T: np.ndarray) -> None:
-    for t in range(len(out_T)):
-        out_T[t] = a_T[t] + b_T[t]
-
-
-@compiled
-def _accumulate(total_T: np.ndarray, a_T: np.ndarray) -> None:
-    for t in range(len(total_T)):
-        total_T[t] += a_T[t]
-
-
 @compiled_extremes
-def _greater(a_T: np.ndarray, b_T: np.ndarray, out_T: np.ndarray) -> None:
-    for t in range(len(out_T)):
-        out_T[t] = a_T[t] if a_T[t] > b_T[t] else b_T[t]
+def _greatest(span: np.ndarray, first: int, second: int, third: int, out_T: np.ndarray) -> None:
+    """Greatest of four: here and at three places after."""
+    n = len(out_T)
+    b_T, c_T, d_T = span[first : first + n], span[second : second + n], span[third : third + n]
+    for t in range(n):
+        a = span[t] if span[t] > b_T[t] else b_T[t]
+        c = c_T[t] if c_T[t] > d_T[t] else d_T[t]
+        out_T[t] = a if a > c else c
 
 
 @compiled

@@ -8,6 +8,7 @@ import numpy as np
 from ecgppg.core.compiled import compiled
 from ecgppg.waveform.beats import Beats
 from ecgppg.waveform.moving import greatest_size, median_of, moving_average
+from ecgppg.waveform.run_length import longest_run
 from ecgppg.waveform.sums import dot, total
 
 FLAT_SHARE = 0.1
@@ -41,11 +42,10 @@ def longest_flat(x_T: np.ndarray, size: int, floor: float, size_T: np.ndarray) -
         size_T[t] = abs(x_T[t])
     moving_average(size_T, size, size_T)
     limit = max(np.float32(FLAT_SHARE) * greatest_size(size_T), np.float32(floor))
-    longest = length = 0
+    is_flat_T = np.empty(len(size_T), np.uint8)
     for t in range(len(size_T)):
-        length = length + 1 if size_T[t] <= limit else 0
-        longest = max(longest, length)
-    return longest
+        is_flat_T[t] = 1 if size_T[t] <= limit else 0
+    return longest_run(is_flat_T)
 
 
 @compiled

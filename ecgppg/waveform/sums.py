@@ -1,4 +1,8 @@
-"""Sums over one row in float64: four partial sums, always the same four, run beside each other."""
+"""Sums over one row in float64, always added in the same order.
+
+Short rows in four partial sums that run beside each other; long ones are folded in two again and again, many samples at
+a time.
+"""
 
 import numpy as np
 
@@ -7,7 +11,7 @@ from ecgppg.core.compiled import compiled
 
 @compiled
 def total(x_T: np.ndarray) -> float:
-    """Sum of a row."""
+    """Sum of a short row."""
     n, whole = len(x_T), len(x_T) // 4 * 4
     a = b = c = d = 0.0
     for t in range(0, whole, 4):
@@ -22,7 +26,7 @@ def total(x_T: np.ndarray) -> float:
 
 @compiled
 def dot(x_T: np.ndarray, y_T: np.ndarray) -> float:
-    """Sum of the products of two rows."""
+    """Sum of the products of two short rows."""
     n, whole = len(x_T), len(x_T) // 4 * 4
     a = b = c = d = 0.0
     for t in range(0, whole, 4):
@@ -37,15 +41,28 @@ def dot(x_T: np.ndarray, y_T: np.ndarray) -> float:
 
 @compiled
 def variance(x_T: np.ndarray) -> float:
-    """Population variance of a row."""
-    mean = total(x_T) / len(x_T)
-    n, whole = len(x_T), len(x_T) // 4 * 4
-    a = b = c = d = 0.0
-    for t in range(0, whole, 4):
-        a += (x_T[t] - mean) ** 2
-        b += (x_T[t + 1] - mean) ** 2
-        c += (x_T[t + 2] - mean) ** 2
-        d += (x_T[t + 3] - mean) ** 2
-    for t in range(whole, n):
-        a += (x_T[t] - mean) ** 2
-    return ((a + b) + (c + d)) / n
+    """Population variance of a row of one sample or more."""
+    n, half = len(x_T), len(x_T) // 2
+    folded = np.empty(n - half)
+    folded[n - half - 1] = x_T[n - half - 1]
+    low, x_low, x_high = folded[:half], x_T[:half], x_T[n - half :]
+    for t in range(half):
+        low[t] = np.float64(x_low[t]) + np.float64(x_high[t])
+    mean = _fold(folded) / n
+    folded[n - half - 1] = (x_T[n - half - 1] - mean) ** 2
+    for t in range(half):
+        a, b = x_low[t] - mean, x_high[t] - mean
+        low[t] = a * a + b * b
+    return _fold(folded) / n
+
+
+@compiled
+def _fold(values: np.ndarray) -> float:
+    n = len(values)
+    while n > 1:
+        half = n // 2
+        low, high = values[:half], values[n - half : n]
+        for t in range(half):
+            low[t] += high[t]
+        n -= half
+    return values[0]

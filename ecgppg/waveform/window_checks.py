@@ -8,6 +8,7 @@ import numpy as np
 from ecgppg.core.compiled import compiled
 from ecgppg.waveform.codes import MISSING
 from ecgppg.waveform.moving import greatest_size, median_of, moving_average
+from ecgppg.waveform.run_length import longest_run
 from ecgppg.waveform.sums import variance
 
 IMPLAUSIBLE_MV = 10.0
@@ -29,12 +30,14 @@ def longest_constant(codes_T: np.ndarray) -> int:
 
     Coarse codes repeat for a while in any signal: what counts is seconds.
     """
-    longest, length, last = 0, 0, MISSING
-    for code in codes_T:
-        length = (length + 1 if code == last else 1) if code != MISSING else 0
-        longest = max(longest, length)
-        last = code
-    return longest
+    before_T, here_T = codes_T[:-1], codes_T[1:]
+    is_same_T = np.empty(len(here_T), np.uint8)
+    for t in range(len(here_T)):
+        is_same_T[t] = 1 if here_T[t] == before_T[t] and here_T[t] != MISSING else 0
+    longest = longest_run(is_same_T)
+    if longest:
+        return longest + 1
+    return 1 if n_missing(codes_T) < len(codes_T) else 0
 
 
 @compiled
@@ -57,7 +60,7 @@ def clipped_row(
     the ADC).
     """
     n_samples = len(codes_T)
-    least, greatest = _range(codes_T)
+    least, greatest = least_and_greatest(codes_T)
     for t in range(n_samples):
         is_clipped_T[t] = False
     n = 0
@@ -103,15 +106,14 @@ def _mark_plateaus(codes_T: np.ndarray, extreme: int, plateau: int, is_clipped_T
 
 
 @compiled
-def _range(codes_T: np.ndarray) -> tuple[int, int]:
+def least_and_greatest(codes_T: np.ndarray) -> tuple[int, int]:
     """Least and greatest code that is not missing; MISSING is the greatest where all are."""
     most, missing = np.int32(2**31 - 1), np.int32(MISSING)
     least, greatest = most, missing
     for t in range(len(codes_T)):
         code = codes_T[t]
-        present = code if code != missing else most
-        least = present if present < least else least
-        greatest = code if code > greatest else greatest
+        greatest = max(greatest, code)
+        least = min(least, code if code != missing else most)
     return int(least), int(greatest)
 
 
@@ -121,7 +123,7 @@ def step_of(codes_T: np.ndarray) -> int:
 
     In 32 bits, which a processor takes eight at a time, wherever no step needs more."""
     none = 2**31 - 1
-    least, greatest = _range(codes_T)
+    least, greatest = least_and_greatest(codes_T)
     if greatest == MISSING:
         return 1
     if np.int64(greatest) - np.int64(least) < none:
@@ -140,12 +142,11 @@ def _step_in_32_bits(before_T: np.ndarray, after_T: np.ndarray) -> np.int32:
     none, missing = np.int32(2**31 - 1), np.int32(MISSING)
     step = none
     for t in range(len(before_T)):
-        rise = np.int32(after_T[t] - before_T[t])
-        rise = rise if rise > 0 else np.int32(-rise)
-        rise = rise if rise != 0 else none
-        rise = rise if after_T[t] != missing else none
-        rise = rise if before_T[t] != missing else none
-        step = rise if rise < step else step
+        apart = np.int32(abs(np.int32(after_T[t] - before_T[t])))
+        apart = apart if apart != 0 else none
+        apart = apart if after_T[t] != missing else none
+        apart = apart if before_T[t] != missing else none
+        step = min(step, apart)
     return step
 
 

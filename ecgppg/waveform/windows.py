@@ -14,12 +14,13 @@ from ecgppg.config.schema import UNKNOWN_TIME_US
 from ecgppg.core.compiled import compiled
 from ecgppg.core.stopwatch import Stopwatch
 from ecgppg.waveform.codes import MISSING, MISSING_CODE, missing_in
-from ecgppg.waveform.filters import MAX_RATIO_DENOMINATOR, resample, zero_phase
+from ecgppg.waveform.filters import MAX_RATIO_DENOMINATOR, band_pass, resample, zero_phase_into
 from ecgppg.waveform.header import SignalSpec
 from ecgppg.waveform.plan import Run, frames_per_window, window_starts
 from ecgppg.waveform.quality import ChannelBlock
 from ecgppg.waveform.reader import read_narrow
 from ecgppg.waveform.record import RecordPlan, Stretch
+from ecgppg.waveform.window_checks import least_and_greatest
 
 CONTEXT_SECONDS = 5.0
 
@@ -171,10 +172,11 @@ def _filter_alike(x_S: np.ndarray, bound_R2: np.ndarray, low_hz: float, high_hz:
     """Spans band-passed, each by itself; those of one length lie together and are filtered together."""
     filtered_S = np.empty(len(x_S), np.float32)
     lengths = bound_R2[:, 1] - bound_R2[:, 0]
+    sos = band_pass(low_hz, high_hz, fs_hz)
     for length in np.unique(lengths).tolist():
         begin, end = int(bound_R2[lengths == length, 0].min()), int(bound_R2[lengths == length, 1].max())
-        rows_RS = x_S[begin:end].reshape(-1, length)
-        filtered_S[begin:end] = zero_phase(rows_RS, low_hz, high_hz, fs_hz).reshape(-1)
+        rows_RS, filtered_RS = (values_S[begin:end].reshape(-1, length) for values_S in (x_S, filtered_S))
+        zero_phase_into(filtered_RS, rows_RS, sos, fs_hz)
     return filtered_S
 
 
@@ -232,20 +234,29 @@ def _widen(
 ) -> np.ndarray:
     """Fill in codes and physical values, NaN where missing; least and greatest code of each span, int64 (R, 2)."""
     range_R2 = np.empty((len(bound_R2), 2), np.int64)
-    absent = np.int32(missing)
     for r in range(len(bound_R2)):
         begin, end = bound_R2[r, 0], bound_R2[r, 1]
-        narrow, codes, raw = narrow_S[begin:end], codes_S[begin:end], raw_S[begin:end]
-        least, greatest = np.int32(2**31 - 1), np.int32(MISSING)
-        for s in range(len(narrow)):
-            code = np.int32(narrow[s])
-            present = code != absent
-            raw[s] = np.float32((code - baseline) * unit) if present else np.float32(np.nan)
-            codes[s] = code if present else np.int32(MISSING)
-            least = min(least, code if present else least)
-            greatest = max(greatest, codes[s])
-        range_R2[r, 0], range_R2[r, 1] = least, greatest
+        codes, raw = codes_S[begin:end], raw_S[begin:end]
+        n_missing = _widen_codes(narrow_S[begin:end], np.int32(missing), codes)
+        range_R2[r, 0], range_R2[r, 1] = least_and_greatest(codes)
+        for s in range(len(codes)):
+            raw[s] = np.float32((codes[s] - baseline) * unit)
+        if n_missing:
+            for s in range(len(codes)):
+                raw[s] = raw[s] if codes[s] != MISSING else np.float32(np.nan)
     return range_R2
+
+
+@compiled
+def _widen_codes(narrow_S: np.ndarray, missing: np.int32, codes_S: np.ndarray) -> np.int32:
+    """Fill in codes; how many are missing."""
+    n_missing = np.int32(0)
+    for s in range(len(narrow_S)):
+        code = np.int32(narrow_S[s])
+        is_missing = code == missing
+        codes_S[s] = np.int32(MISSING) if is_missing else code
+        n_missing += np.int32(1) if is_missing else np.int32(0)
+    return n_missing
 
 
 @compiled

@@ -2,7 +2,8 @@
 
 A recursion cannot be split in time, but rows can run beside each other: sixteen of them lie side by side, a tile of
 samples at a time, so that the processor works on several with one instruction and never leaves its cache. Nothing is
-summed in another order than `scipy.signal.sosfiltfilt` sums it.
+summed in another order than `scipy.signal.sosfiltfilt` sums it. A few rows that would leave most lanes empty run one
+after the other instead, with the same result.
 
 Shapes: R rows, T samples, L lanes (rows side by side), S sections.
 """
@@ -15,10 +16,13 @@ LANES = 16
 """Rows side by side, a constant: only then can the compiler see that a sample never needs its neighbour in time."""
 
 TILE = 128
+AT_ONCE = 8
+WORTH_LANES = 6
+"""So many rows take as long one by one as side by side."""
 
 
 @compiled
-def forward_backward(sos: np.ndarray, x_RT: np.ndarray, n_padding: int) -> np.ndarray:
+def forward_backward(sos: np.ndarray, x_RT: np.ndarray, n_padding: int, out_RT: np.ndarray) -> None:
     """`scipy.signal.sosfiltfilt` with odd padding along the last axis.
 
     Parameters
@@ -29,18 +33,17 @@ def forward_backward(sos: np.ndarray, x_RT: np.ndarray, n_padding: int) -> np.nd
         float32 or float64 (R, T), finite.
     n_padding : int
         Samples of odd extension at both ends, less than T.
-
-    Returns
-    -------
-    np.ndarray
-        float32 (R, T); computed in float64.
+    out_RT : np.ndarray
+        float32 (R, T), filled; computed in float64.
     """
     n_rows, n_samples = x_RT.shape
     length = n_samples + 2 * n_padding
-    out_RT = np.empty((n_rows, n_samples), np.float32)
-    passed = np.empty(length * LANES)
+    n_beside = n_rows if n_rows % LANES >= WORTH_LANES else n_rows // LANES * LANES
+    for row in range(n_beside, n_rows):
+        _stretch(sos, x_RT[row], n_padding, out_RT[row])
+    passed = np.empty(length * LANES if n_beside else 0)
     tile_SB = np.zeros((len(sos) + 1, (TILE + 2) * LANES))
-    for first in range(0, n_rows, LANES):
+    for first in range(0, n_beside, LANES):
         rows = x_RT[first : first + LANES]
         for start in range(0, length, TILE):
             n = min(TILE, length - start)
@@ -54,7 +57,21 @@ def forward_backward(sos: np.ndarray, x_RT: np.ndarray, n_padding: int) -> np.nd
             _reverse(passed[(stop - n) * LANES : stop * LANES], n, tile_SB[0])
             _advance(sos, tile_SB, n, start == 0)
             _store(tile_SB[-1], stop - 1 - n_padding, n, out)
-    return out_RT
+
+
+@compiled
+def forward_backward_rows(sos: np.ndarray, x_RT: np.ndarray, n_padding: int, max_gap: int, out_RT: np.ndarray) -> None:
+    """The same for rows of which some have gaps, NaN; as `forward_backward_gapped` has it for those.
+
+    `n_padding` may be more than a row has samples: as much of it is used as a short stretch allows.
+    """
+    forward_backward(sos, x_RT, min(n_padding, x_RT.shape[1] - 1), out_RT)
+    for row in range(len(x_RT)):
+        n_missing = 0
+        for x in x_RT[row]:
+            n_missing += 1 if x != x else 0
+        if n_missing:
+            forward_backward_gapped(sos, x_RT[row], n_padding, max_gap, out_RT[row])
 
 
 @compiled
@@ -81,10 +98,11 @@ def _store(tile_B: np.ndarray, last: int, n: int, out_RT: np.ndarray) -> None:
     first, stop = max(last - n_samples + 1, 0), min(n, last + 1)
     if first >= stop:
         return
-    for j in range(len(out_RT)):
-        row_T, lane = out_RT[j, last - stop + 1 : last - first + 1], tile_B[(stop + 1) * LANES + j :: -LANES]
-        for i in range(len(row_T)):
-            row_T[i] = lane[i]
+    # A few samples of every row in turn, so that what was fetched of the tile serves all rows.
+    for begin in range(first, stop, AT_ONCE):
+        for j in range(len(out_RT)):
+            for i in range(begin, min(begin + AT_ONCE, stop)):
+                out_RT[j, last - i] = tile_B[(i + 2) * LANES + j]
 
 
 @compiled
@@ -180,16 +198,23 @@ def _stretch(sos: np.ndarray, x_T: np.ndarray, n_padding: int, out_T: np.ndarray
         padded_T[n_padding + n + t] = 2.0 * x_T[n - 1] - x_T[n - 2 - t]
     for t in range(n):
         padded_T[n_padding + t] = x_T[t]
-    for _ in range(2):
-        for s in range(len(sos)):
-            b0, b1, b2, a1, a2 = sos[s, 0], sos[s, 1], sos[s, 2], sos[s, 4], sos[s, 5]
-            x1 = x2 = padded_T[0]
-            y1 = y2 = (b0 + b1 + b2) / (1.0 + a1 + a2) * padded_T[0]
-            for t in range(len(padded_T)):
-                x = padded_T[t]
-                y = b0 * x + b1 * x1 + b2 * x2 - a2 * y2 - a1 * y1
-                x2, x1, y2, y1 = x1, x, y1, y
-                padded_T[t] = y
-        padded_T = padded_T[::-1].copy()
+    for s in range(len(sos)):
+        _recur_alone(sos[s], padded_T)
+    backward_T = padded_T[::-1]
+    for s in range(len(sos)):
+        _recur_alone(sos[s], backward_T)
     for t in range(n):
         out_T[t] = padded_T[n_padding + t]
+
+
+@compiled
+def _recur_alone(section: np.ndarray, x_T: np.ndarray) -> None:
+    """One section over one row, in place; it starts as if the first value had lasted for ever."""
+    b0, b1, b2, a1, a2 = section[0], section[1], section[2], section[4], section[5]
+    x1 = x2 = x_T[0]
+    y1 = y2 = (b0 + b1 + b2) / (1.0 + a1 + a2) * x_T[0]
+    for t in range(len(x_T)):
+        x = x_T[t]
+        y = b0 * x + b1 * x1 + b2 * x2 - a2 * y2 - a1 * y1
+        x2, x1, y2, y1 = x1, x, y1, y
+        x_T[t] = y
