@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ecgppg.waveform.moving import greatest_size, median_of, moving_average, moving_maximum
+from ecgppg.core.greatest import greatest_size
+from ecgppg.waveform.moving import median_of, moving_average, moving_maximum
 from ecgppg.waveform.run_length import longest_run
 from ecgppg.waveform.sums import dot, total, variance
 

@@ -11,6 +11,7 @@ from isal import isal_zlib
 from isal.igzip_lib import IsalError
 
 from ecgppg.core.compiled import compiled
+from ecgppg.core.greatest import greatest_size
 
 FULL_SCALE = 32767
 DEFLATE_LEVEL = 0
@@ -23,7 +24,7 @@ def quantize(x_NCT: np.ndarray, source_step_NC: np.ndarray) -> tuple[np.ndarray,
     Parameters
     ----------
     x_NCT : array of float
-        Physical values, finite.
+        Physical values, finite; taken as float32.
     source_step_NC : array of float
         What one ADC code of the source is worth, in the same unit; 0 where unknown or the channel is absent.
 
@@ -44,7 +45,8 @@ def quantize(x_NCT: np.ndarray, source_step_NC: np.ndarray) -> tuple[np.ndarray,
         raise ValueError(f"source steps of shape {source_step_NC.shape} for signals of shape {x_NCT.shape}")
     signals_NCT, scale_NC = np.empty(x_NCT.shape, np.int16), np.empty(x_NCT.shape[:2], np.float32)
     step_NC = np.asarray(source_step_NC, np.float64)
-    if not np.isfinite(step_NC).all() or not _quantize(np.asarray(x_NCT), step_NC, signals_NCT, scale_NC):
+    x_NCT = np.ascontiguousarray(x_NCT, np.float32)
+    if not np.isfinite(step_NC).all() or not _quantize(x_NCT, step_NC, signals_NCT, scale_NC):
         raise ValueError("a segment holds values that are not finite")
     return signals_NCT, scale_NC
 
@@ -123,19 +125,16 @@ def _quantize(x_NCT: np.ndarray, step_NC: np.ndarray, signals_NCT: np.ndarray, s
     n, n_channels, n_samples = x_NCT.shape
     for i in range(n):
         for c in range(n_channels):
-            greatest, least = 0.0, 0.0
-            for t in range(n_samples):
-                x = np.float64(x_NCT[i, c, t])
-                if not np.isfinite(x):
-                    return False
-                greatest = max(greatest, x)
-                least = min(least, x)
-            scale_NC[i, c] = max(max(greatest, -least) / FULL_SCALE, step_NC[i, c] / 4)
+            x_T, code_T = x_NCT[i, c], signals_NCT[i, c]
+            # By their bits, numbers that are not finite are greater than all others.
+            greatest = np.float64(greatest_size(x_T))
+            if not np.isfinite(greatest):
+                return False
+            scale_NC[i, c] = max(greatest / FULL_SCALE, step_NC[i, c] / 4)
             scale = np.float64(scale_NC[i, c])
             per_step = 1.0 / scale if scale > 0 else 0.0
             for t in range(n_samples):
-                code = np.rint(x_NCT[i, c, t] * per_step)
-                signals_NCT[i, c, t] = np.int16(min(max(code, -FULL_SCALE), FULL_SCALE))
+                code_T[t] = np.int16(np.int32(np.rint(x_T[t] * per_step)))
     return True
 
 

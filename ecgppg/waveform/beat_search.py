@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ecgppg.core.compiled import compiled
-from ecgppg.waveform.moving import greatest_size, median_of, moving_average, moving_maximum
+from ecgppg.core.greatest import greatest_size
+from ecgppg.waveform.moving import median_of, moving_average, moving_maximum
 
 
 class Search(NamedTuple):

@@ -73,21 +73,6 @@ def moving_maximum(x_T: np.ndarray, reach: int, out_T: np.ndarray) -> None:
 
 
 @compiled
-def greatest_size(x_T: np.ndarray) -> np.float32:
-    """Largest deflection of a row of float32, none of them NaN; 0 of none.
-
-    Without their signs, floating-point numbers stand in the order of their bits, and whole numbers the processor
-    compares many at a time.
-    """
-    bits_T, greatest = x_T.view(np.int32), np.zeros(1, np.int32)
-    most = np.int32(0)
-    for t in range(len(bits_T)):
-        most = max(most, np.int32(bits_T[t] & np.int32(0x7FFFFFFF)))
-    greatest[0] = most
-    return greatest.view(np.float32)[0]
-
-
-@compiled
 def median_of(values: np.ndarray, n: int) -> float:
     """Median of the first `n` values, none of them NaN; NaN of none. Up to `FEW` of them are put in order."""
     if n == 0:

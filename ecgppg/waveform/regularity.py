@@ -6,8 +6,9 @@ Shapes: N windows, T samples, B beats (padded).
 import numpy as np
 
 from ecgppg.core.compiled import compiled
+from ecgppg.core.greatest import greatest_size
 from ecgppg.waveform.beats import Beats
-from ecgppg.waveform.moving import greatest_size, median_of, moving_average
+from ecgppg.waveform.moving import median_of, moving_average
 from ecgppg.waveform.run_length import longest_run
 from ecgppg.waveform.sums import dot, total
 

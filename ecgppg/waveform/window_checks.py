@@ -6,8 +6,9 @@ Shapes: T samples.
 import numpy as np
 
 from ecgppg.core.compiled import compiled
+from ecgppg.core.greatest import greatest_size
 from ecgppg.waveform.codes import MISSING
-from ecgppg.waveform.moving import greatest_size, median_of, moving_average
+from ecgppg.waveform.moving import median_of, moving_average
 from ecgppg.waveform.run_length import longest_run
 from ecgppg.waveform.sums import variance
 
@@ -158,12 +159,12 @@ def fast_power(x_T: np.ndarray, length: int) -> float:
     beats are spaced, and if there are none.
     """
     before, here, after = x_T[:-2], x_T[1:-1], x_T[2:]
-    square_T = np.empty(len(here))
+    square_T = np.empty(len(here), np.float32)
     for t in range(len(square_T)):
-        fast = 2 * np.float64(here[t]) - before[t] - after[t]
+        fast = (here[t] - before[t]) + (here[t] - after[t])
         square_T[t] = fast * fast
     n_blocks = len(square_T) // length
-    blocks = np.empty(n_blocks)
+    blocks = np.empty(n_blocks, np.float32)
     for b in range(n_blocks):
         block = square_T[b * length : (b + 1) * length]
         even, odd = 0.0, 0.0
