@@ -56,6 +56,21 @@ def test_table_and_dictionary_stand_side_by_side_with_their_records(layout, tmp_
     assert table.set_index("hadm_id").loc[[11, 12], "f_ccs_106"].tolist() == [0, 1]
 
 
+def test_that_no_ccs_file_was_given_is_said_once(layout, tmp_path, caplog):
+    folder = write_folder(tmp_path / "tables")
+    with caplog.at_level("INFO", logger="ecgppg"):
+        features_only.run(settings(folder), layout)
+    assert [line for line in caplog.messages if "CCS" in line] == [
+        "clinical features: ccs_file is not set: no CCS groups among them"
+    ]
+    assert not [name for name in pd.read_csv(layout.features) if name.startswith("f_ccs")]
+    caplog.clear()
+    (tmp_path / "ccs.csv").write_text("icd9_code,ccs_id,ccs_name\n42731,106,Cardiac dysrhythmias\n")
+    with caplog.at_level("INFO", logger="ecgppg"):
+        features_only.run(settings(folder, ccs_file=str(tmp_path / "ccs.csv")), layout)
+    assert not [line for line in caplog.messages if "CCS" in line]
+
+
 def test_every_waveform_feature_is_explained_and_timed(layout, tmp_path):
     n = 30
     rng = np.random.default_rng(2)
