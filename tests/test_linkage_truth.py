@@ -18,7 +18,7 @@ from ecgppg.clinical.tables import read_tables
 from ecgppg.config.schema import LINK_GRADES
 from ecgppg.config.settings import Settings
 from ecgppg.sources.find import find_patients
-from ecgppg.stages.record_flow import record_facts, record_flow, unlinked_but_kept
+from ecgppg.stages.record_flow import flow_lines, record_facts, record_flow, unlinked_but_kept
 from ecgppg.stages.record_flow_figure import record_flow_png
 from ecgppg.synthetic.cohort import make_cohort
 from tests.clinical_folder import write_folder
@@ -188,7 +188,11 @@ def test_the_planted_linkage_of_the_synthetic_cohort_is_found_exactly(cohort):
     assert [step.n_records for step in steps] == [
         len(linkage), readable.sum(), complete.sum(), linked.sum(), (linked & (linkage["n_windows_kept"] > 0)).sum(),
     ]  # fmt: skip
-    assert sum(n for _, n in steps[3].reasons) == steps[2].n_records - steps[3].n_records
+    n_unlinked = steps[2].n_records - steps[3].n_records
+    assert sum(n for _, n in steps[3].reasons) == n_unlinked
+    told = f"{n_unlinked}: not linked (no admission within 12 h, or no time: "
+    assert steps[3].loss(n_unlinked).startswith(told)
+    assert told in "\n".join(flow_lines(steps, 0, "record_flow.png"))
     assert linkage.set_index("record")["n_windows_kept"].sum() == len(kept)
     assert unlinked_but_kept(linkage) == (linkage[linkage["n_windows_kept"] > 0]["hadm_id"] == -1).sum()
     assert record_flow_png(steps).startswith(b"\x89PNG")

@@ -31,7 +31,7 @@ STEPS = (
     ("patients_too_few_windows", "left out: fewer kept windows than the least number", 1),
     ("patients_kept", "**patients kept**", 0),
     ("records_found", "records found", 0),
-    ("records_read", "records with a readable header", 0),
+    ("records_read", "records read, of the patients read", 0),
     ("windows_candidate", "candidate windows, from headers", 0),
     ("windows_judged", "windows read and judged", 0),
     ("windows_kept", "windows that passed", 0),
@@ -160,6 +160,7 @@ def _markdown(card: dict[str, Any], dataset: Path) -> str:
             "",
             f"In the tables {history['n_patients_readmitted']:,} of {history['n_patients']:,} patients have more than "
             "one admission: `_before`, `_after` and prediction are unknown for the others.",
+            "",
             *(f"- {notice}" for notice in card["labels"]["notices"]),
         ]
     if card["risk_reserve"]:

@@ -14,6 +14,8 @@ from ecgppg.sources.find import Patient
 from ecgppg.waveform.channels import pick_channels
 from ecgppg.waveform.header import GAP, Header, read_header
 
+_UNLINKED = {"none": "no admission within 12 h, or no time", "ambiguous": "two admissions as near"}
+
 
 @dataclass(frozen=True)
 class FlowStep:
@@ -36,6 +38,11 @@ class FlowStep:
     n_records: int
     n_patients: int
     reasons: tuple[tuple[str, int], ...] = ()
+
+    def loss(self, n_lost: int) -> str:
+        """What left here in words: "12: not linked (no admission within 12 h, or no time: 12)"."""
+        reasons = "; ".join(f"{name}: {n:,}" for name, n in self.reasons)
+        return f"{n_lost:,}: {self.lost}" + (f" ({reasons})" if reasons else "")
 
 
 def record_facts(patients: list[Patient], kept_record_N: np.ndarray, settings: Settings) -> pd.DataFrame:
@@ -114,7 +121,7 @@ def record_flow(linkage: pd.DataFrame, required_channels: Sequence[str]) -> list
         leaving = linkage[left & ~passes.to_numpy(bool)]
         left = left & passes.to_numpy(bool)
         grades = leaving["link_grade_name"].value_counts() if passed.startswith("linked") else pd.Series(dtype=int)
-        steps.append(_step(passed, lost, linkage, left, tuple((str(k), int(n)) for k, n in grades.items())))
+        steps.append(_step(passed, lost, linkage, left, tuple((_UNLINKED[str(k)], int(n)) for k, n in grades.items())))
     return steps
 
 
@@ -149,8 +156,7 @@ def flow_lines(steps: Sequence[FlowStep], kept_unlinked: int, figure: str) -> li
     ]
     before = 0
     for step in steps:
-        reasons = ", ".join(f"{name} {n:,}" for name, n in step.reasons)
-        left = f"{before - step.n_records:,}: {step.lost}" + (f" ({reasons})" if reasons else "") if step.lost else ""
+        left = step.loss(before - step.n_records) if step.lost else ""
         lines.append(f"| {step.passed} | {step.n_records:,} | {step.n_patients:,} | {left} |")
         before = step.n_records
     lines += ["", f"![flow of records]({figure})"]
