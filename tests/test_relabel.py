@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from ecgppg.cli.main import main
 from ecgppg.clinical.code_lists import BUILT_IN, load_definitions
 from ecgppg.config.errors import ConfigError
 from ecgppg.config.schema import OutputLayout, is_label
@@ -148,9 +149,39 @@ def test_the_reserve_is_counted_over_frozen_splits():
         }
     )
     patients = pd.DataFrame({"subject_id": range(1, 9), "primary": [1, 0, 1, 1, 1, 0, 0, -1]})
-    found = standing(splits, patients, "af")
+    found = standing(splits, patients, "af", 1)
     assert found["cases_outside"] == {"train": 1, "val": 1, "test": 1}
     assert (found["n_cases"], found["cases_in_reserve"]) == (4, 1)
     assert (found["controls_in_reserve"], found["unknown_in_reserve"]) == (2, 1)
     assert "2 in train or val" in found["note"]
     assert "fewer than 5 a case" in found["note"]
+    assert found["share_of_cases_in_reserve"] == 0.25
+
+
+def test_small_cells_of_the_reserve_are_hidden_and_not_told_by_subtraction():
+    splits = pd.DataFrame(
+        {"subject_id": range(60), "split": ["train"] * 20 + ["test"] * 40, "risk_reserve": [False] * 30 + [True] * 30}
+    )
+    cases = np.isin(np.arange(60), [*range(12), *range(30, 33)]).astype(int)  # 12 in train, 3 in the reserve
+    found = standing(splits, pd.DataFrame({"subject_id": range(60), "primary": cases}), "stroke", 11)
+    assert (found["n_cases"], found["cases_in_reserve"], found["share_of_cases_in_reserve"]) == ("hidden", "<11", None)
+    assert found["cases_outside"] == {"train": 12, "val": 0, "test": 0}
+    assert "of all patients with stroke <11 are in the risk reserve" in found["note"]
+    plain = standing(splits, pd.DataFrame({"subject_id": range(60), "primary": cases}), "stroke", 1)
+    assert (plain["n_cases"], plain["cases_in_reserve"], plain["share_of_cases_in_reserve"]) == (15, 3, 0.2)
+
+
+def test_what_the_labels_count_is_said_before_a_finished_dataset_is_trained_on(built):
+    settings, layout = built
+    counts = json.loads(layout.card_json.read_text())["labels"]["counts"]
+    small = ["num_epochs=1", "hidden_dims=[8]", "embedding_dim=8", "batch_size=8", "device=cpu", "num_workers=0"]
+    options = [part for pair in small for part in ("--set", pair)]
+    assert main(["train", "--output-dir", str(layout.root), *options]) == 0
+    said = layout.log.read_text()
+    table = said.index("definitions in the clinical tables")
+    assert said.count("definitions in the clinical tables") == 1
+    assert table < said.index("== train") < said.index("epoch 1 of 1")
+    lines = {line.split()[0]: line.split()[1:] for line in said[table:].splitlines()[2 : 2 + len(counts)]}
+    for row in counts:
+        numbers = [row[name] for name in ("n_patients", "n_admissions", "n_patients_primary", "n_admissions_primary")]
+        assert lines[row["label"]] == [str(n) for n in numbers]
