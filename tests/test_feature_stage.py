@@ -125,9 +125,14 @@ def test_synthetic_truth_is_recovered_exactly(tmp_path):
     assert (table.loc[prior].filter(regex="^f_elix") == 1).any(axis=None)
 
 
-def test_features_of_the_demo_as_a_file(data_dir, layout):
+def test_features_of_the_demo_as_a_file(data_dir, layout, caplog):
     ccs = data_dir / "labels" / "hcup_ccs_2015_definitions.yaml"
-    features_only.run(settings(data_dir / "mimic3-demo-1.4", ccs_file=str(ccs), min_age_years=0), layout)
+    with caplog.at_level("INFO", logger="ecgppg"):
+        features_only.run(settings(data_dir / "mimic3-demo-1.4", ccs_file=str(ccs), min_age_years=0), layout)
+    # Patients and admissions in any position, then in the first, as sets over plain rows give them.
+    lines = {line.split()[0]: line.split()[1:] for line in caplog.text.splitlines() if line}
+    assert (lines["stroke_broad"], lines["af"]) == (["13", "21", "5", "5"], ["34", "48", "0", "0"])
+    assert lines["stroke"] == ["6", "6", "4", "4"]
     table = read_features(layout.features)
     assert len(table) == table["hadm_id"].nunique() == 129
     assert table["subject_id"].nunique() == 100
