@@ -13,7 +13,7 @@ from ecgppg.config.load import build_settings
 from ecgppg.config.schema import OutputLayout
 from ecgppg.core.files import read_completion
 from ecgppg.risk.cohort import TASKS, build_cohort, read_features
-from ecgppg.risk.earlier import earlier_seen, needs_earlier, wilson
+from ecgppg.risk.earlier import earlier_counts, earlier_seen, needs_earlier, wilson
 from ecgppg.stages import features_only
 from ecgppg.stages.feature_table import earlier_admissions_seen, make_features, write_features
 from ecgppg.stages.wave_features import MEANINGS, admission_rows
@@ -164,7 +164,9 @@ def test_small_counts_of_earlier_admissions_are_hidden():
     seen = earlier_seen(table, 0.95)
     assert seen.shown(11) == "<11 of 30"
     assert seen.shown(1) == "4 of 30 (13%, 5–30%)"
-    assert earlier_seen(table.drop(columns="f_n_prior_admissions"), 0.95) is None
+    assert (earlier_counts(table, 11), earlier_counts(table, 1)) == ("<11 of 30", "4 of 30")
+    without = table.drop(columns="f_n_prior_admissions")
+    assert (earlier_seen(without, 0.95), earlier_counts(without, 1)) == (None, "")
 
 
 def test_the_interval_of_a_share_is_wilsons():
