@@ -97,7 +97,7 @@ def validation_markdown(content: dict[str, Any]) -> str:
             "| odds ratio | p | q |",
             "|---|---|---|---|---|---|---|---|---|",
         ]
-        lines += [_row(a, content["n_patients"], least) for a in content["associations"][:MOST_ROWS]]
+        lines += [_row(a, content) for a in content["associations"][:MOST_ROWS]]
         rest = len(content["associations"]) - MOST_ROWS
         lines += ["", f"{rest} further tests are in validation.json."] if rest > 0 else []
         if any(a["cells_hidden"] for a in content["associations"]):
@@ -123,11 +123,19 @@ def readable_label(name: str) -> str:
     return name.removeprefix("label_").replace("_", " ")
 
 
-def _row(a: dict[str, Any], n_patients: int, least: int) -> str:
+def known_in(association: dict[str, Any], content: dict[str, Any]) -> str:
+    """For how many of all patients the label of an association is known: "24 of 120"."""
+    n_known = association["n_known"]
+    shown = f"<{content['min_cell_patients']}" if n_known is None else f"{n_known}"
+    return f"{shown} of {content['n_patients']}"
+
+
+def _row(a: dict[str, Any], content: dict[str, Any]) -> str:
+    share = "" if a["n_known"] is None else f" ({a['n_known'] / content['n_patients']:.0%})"
     cells = [
         f"{a['cluster']}{STAR if a['patient_cluster'] else ''}",
         readable_label(a["label"]),
-        _known_in(a["n_known"], n_patients, least),
+        known_in(a, content) + share,
         _count(a["n_positive"], a["n_positive_in_cluster"]),
         _count(a["n_negative"], a["n_negative_in_cluster"]),
         _with_interval(a["difference"], 100, 1),
@@ -136,10 +144,6 @@ def _row(a: dict[str, Any], n_patients: int, least: int) -> str:
         f"**{a['q']:.2g}**" if a["significant"] else f"{a['q']:.2g}",
     ]
     return f"| {' | '.join(cells)} |"
-
-
-def _known_in(n_known: int | None, n_patients: int, least: int) -> str:
-    return f"<{least} of {n_patients}" if n_known is None else f"{n_known} of {n_patients} ({n_known / n_patients:.0%})"
 
 
 def _count(total: int | None, inside: int | None) -> str:
