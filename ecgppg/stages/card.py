@@ -54,18 +54,18 @@ def write_card(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     dict
         The content of dataset_card.json.
     """
-    from ecgppg.store.reader import open_dataset
+    from ecgppg.store.reader import open_file
 
     record = read_completion(layout.dataset)
     assert record is not None, "the card is written after the dataset"
-    with open_dataset(layout.dataset) as dataset:
-        attributes = dataset.attributes
+    with open_file(layout.dataset, audited=True) as file:
+        content_hash = file.attrs["content_hash"]
     counts, labels = record["counts"], record["labels"]
     flow = _flow(settings, layout) if labels["clinical_tables"] else None
     card = {
         "schema_version": SCHEMA_VERSION,
         "config_hash": record["config_hash"],
-        "content_hash": attributes.get("content_hash"),
+        "content_hash": content_hash,
         "n_segments": record["rows"],
         "n_patients": counts.get("patients_kept", 0),
         "settings": record["content"],

@@ -1,6 +1,6 @@
 """What became of every record: found, readable, with the channels asked for, linked to an admission, kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,15 +45,15 @@ class FlowStep:
         return f"{n_lost:,}: {self.lost}" + (f" ({reasons})" if reasons else "")
 
 
-def record_facts(patients: list[Patient], kept_record_N: np.ndarray, settings: Settings) -> pd.DataFrame:
+def record_facts(patients: list[Patient], n_kept: Mapping[str, int], settings: Settings) -> pd.DataFrame:
     """What headers tell of every record, and how many of its windows were kept.
 
     Parameters
     ----------
     patients : list of Patient
         Everyone found, whether or not a window of them was kept.
-    kept_record_N : (N,) array of str
-        Record of every segment of the dataset.
+    n_kept : mapping of str to int
+        Segments of every record of the dataset.
     settings : Settings
         Names the waveform folder and the required channels.
 
@@ -65,8 +65,6 @@ def record_facts(patients: list[Patient], kept_record_N: np.ndarray, settings: S
     """
     assert settings.waveforms_dir
     root = Path(settings.waveforms_dir)
-    kept, counts = np.unique(kept_record_N.astype(str), return_counts=True)
-    n_kept = dict(zip(kept.tolist(), counts.tolist(), strict=True))
     rows = []
     for patient in patients:
         for record in patient.records:
