@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -192,7 +193,7 @@ def join(folder: Path, scale: float, n_segments: int) -> dict[str, float]:
         for s in range(1, n_patients + 1)
     ]
     began += time.perf_counter() - began_simulating
-    facts = record_facts(patients_found, kept, Settings(waveforms_dir=str(folder / "waveforms")))
+    facts = record_facts(patients_found, Counter(kept.tolist()), Settings(waveforms_dir=str(folder / "waveforms")))
     lap("read headers")
     records = facts.assign(
         subject_id=chosen["subject_id"].to_numpy(),

@@ -187,12 +187,16 @@ def _start(settings: Settings, layout: OutputLayout, stages: tuple[str, ...], fr
 def _run(settings: Settings, layout: OutputLayout, stages: tuple[str, ...]) -> None:
     stored = layout.config.read_text(encoding="utf-8", errors="replace") if layout.config.is_file() else None
     write_json(layout.config, settings.model_dump(mode="json"))
+    built_before = read_json(completion_path(layout.dataset))
     for stage in stages:
         if stage == "stroke" and not layout.features.is_file():
             log.info("== stroke: left out, there are no clinical tables to tell who had one")
             continue
         began_s = time.monotonic()
         log.info("== %s", stage)
+        # A build says what its labels count; nothing is trained on one of an earlier run without saying it again.
+        if stage == "split" and built_before is not None and read_json(completion_path(layout.dataset)) == built_before:
+            _say_counts(settings, layout)
         try:
             made = _runner(stage)(settings, layout)
         except EcgppgError as error:
@@ -203,6 +207,12 @@ def _run(settings: Settings, layout: OutputLayout, stages: tuple[str, ...]) -> N
         if stage == "build" and made["n_segments"] == 0 and len(stages) > 1:
             log.warning("no segment was kept: %s are left out", ", ".join(stages[1:]))
             break
+
+
+def _say_counts(settings: Settings, layout: OutputLayout) -> None:
+    from ecgppg.stages.label_counts import say_counts
+
+    say_counts(settings, layout)
 
 
 def _put_back(config: Path, stored: str | None) -> None:

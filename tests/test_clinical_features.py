@@ -166,6 +166,14 @@ def test_index_times_are_judged_to_the_microsecond(tables, when, eligible, predi
     assert row["first_eligible_prediction"] == (prediction == 1)
 
 
+@pytest.mark.parametrize(("when", "prediction"), [("07:59:59.999999", 0), ("08:00:00", -1)])
+def test_a_stay_that_begins_at_the_index_time_is_no_later_one(tmp_path, when, prediction):
+    """Admission 12, without a stroke, is the last: from its first instant on nothing is left to foretell."""
+    only = [row for row in ROWS["ADMISSIONS"] if row[1] != 13]
+    row = one(read_tables(write_folder(tmp_path, ADMISSIONS=only)), 1, 11, f"2121-01-10 {when}")
+    assert row["y_stroke_prediction"] == prediction
+
+
 @pytest.mark.parametrize(("when", "n_prior", "had_af"), [("12:00:00", 1, 1), ("11:59:59.999999", 0, 0)])
 def test_an_earlier_stay_counts_from_its_discharge_on(tables, when, n_prior, had_af):
     row = one(tables, 1, 12, f"2120-01-20 {when}")

@@ -122,14 +122,18 @@ def test_limits_count_per_patient(waveforms: Path) -> None:
 
 def test_time_is_start_work_and_merge(waveforms: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dry_run, "cores", lambda: 4)
-    settings = settings_of(waveforms, max_segments_per_patient=None)
+    settings = settings_of(waveforms, max_segments_per_patient=None, chunk_size=4)
     plan = plan_build(settings)
     n, n_windows = len(plan.patients), sum(p.n_candidates for p in plan.patients)
     work_s = 0.5 * n + 0.001 * n_windows
+    assert n == 6
+    shards_s = 4 / 6 * (0.1 * n + 0.01 * n_windows / 2)  # the last chunk, two of the six, stays in parts
     for workers, parallel in ((0, 1), (1, 1), (3, 3), (64, 4)):
         said = scaled(plan, settings, (0.5,), num_workers=workers)
         assert said.n_parallel == parallel
-        assert said.seconds == pytest.approx(10 + 3 + work_s / parallel + 0.1 * n + 2 + 0.03 * n_windows / 2, rel=1e-3)
+        assert said.seconds == pytest.approx(
+            10 + 3 + (work_s + shards_s) / parallel + 2 + 0.02 * n_windows / 2, rel=1e-3
+        )
 
 
 def test_the_sample_is_spread_over_the_plan() -> None:

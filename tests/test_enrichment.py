@@ -121,6 +121,8 @@ def planted_validation(n_permutations: int = 200) -> dict:
     exposed = exposure(subject_id, labels, 3)
     columns = {f"null{i}_this": (rng.random(120) < 0.3).astype(np.int8) for i in range(6)}
     columns |= {"af_this": af.astype(np.int8), "rare_this": (np.arange(120) < 7).astype(np.int8)}
+    again = np.arange(120) % 5 == 0
+    columns["null_before"] = np.where(again, np.arange(120) // 5 % 2, -1).astype(np.int8)
     columns |= {"death_1y": np.full(120, -1, np.int8), "unique_this": (np.arange(120) == 5).astype(np.int8)}
     found = validate_clusters(exposed, pd.DataFrame(columns), n_permutations, 0.05, 100, 0.95, seed=0)
     return validation_json(found, {1}, 0.05, 11, "outcome", includes_train=False)
@@ -133,10 +135,22 @@ def test_a_planted_association_is_found_and_nothing_else() -> None:
     best = found["associations"][0]
     assert best["difference"]["low"] > 0.3
     assert {u["what"] for u in found["untested"]} == {"cluster 2", "death_1y", "unique_this"}
-    # 2 clusters x 8 labels at alpha 0.05 need more than 320 permutations.
-    assert found["n_tests"] == 16
-    assert found["n_permutations"] == 640
+    # 2 clusters x 9 labels at alpha 0.05 need more than 360 permutations.
+    assert found["n_tests"] == 18
+    assert found["n_permutations"] == 720
     assert planted_validation(5000)["n_permutations"] == 5000
+
+
+def test_beside_every_line_stands_for_how_many_the_label_is_known() -> None:
+    """A label of an earlier admission says nothing of those who have none: here 96 of 120."""
+    found = planted_validation()
+    known = {a["label"]: a["n_known"] for a in found["associations"]}
+    assert (known["null_before"], known["af_this"]) == (24, 120)
+    page = validation_markdown(found)
+    lines = [line for line in page.splitlines() if line.startswith("| ") and "earlier admission" in line]
+    assert len(lines) == 2
+    assert all("| null, an earlier admission | 24 of 120 (20%) | 12 (" in line for line in lines)
+    assert "no sample of all" in page
 
 
 def test_small_cells_are_hidden_in_json_and_page() -> None:
@@ -145,7 +159,7 @@ def test_small_cells_are_hidden_in_json_and_page() -> None:
     rare = [a for a in found["associations"] if a["label"] == "rare_this"]
     assert rare
     for a in rare:
-        assert a["n_positive"] is None
+        assert a["n_positive"] is a["n_negative"] is None  # 120 patients less one of them is the other
         assert a["cells_hidden"]
         assert a["n_positive_in_cluster"] is None
         assert a["n_negative_in_cluster"] is None
@@ -157,6 +171,6 @@ def test_small_cells_are_hidden_in_json_and_page() -> None:
         cells = (*inside, a["n_positive"] - inside[0], a["n_negative"] - inside[1])
         assert all(cell == 0 or cell >= 11 for cell in cells)
     page = validation_markdown(found)
-    assert "<11 (hidden)" in page
+    assert "| rare, this admission | 120 of 120 (100%) | hidden | hidden |" in page
     assert "belong to an admission" in page
     assert "1\\*" in page

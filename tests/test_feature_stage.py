@@ -13,7 +13,7 @@ from ecgppg.config.load import build_settings
 from ecgppg.config.schema import OutputLayout
 from ecgppg.core.files import read_completion
 from ecgppg.risk.cohort import TASKS, build_cohort, read_features
-from ecgppg.risk.earlier import earlier_seen, needs_earlier, wilson
+from ecgppg.risk.earlier import earlier_counts, earlier_seen, needs_earlier, wilson
 from ecgppg.stages import features_only
 from ecgppg.stages.feature_table import earlier_admissions_seen, make_features, write_features
 from ecgppg.stages.wave_features import MEANINGS, admission_rows
@@ -54,6 +54,21 @@ def test_table_and_dictionary_stand_side_by_side_with_their_records(layout, tmp_
     assert "Lip et al." in features.loc["f_cha2ds2_vasc", "source"]
     assert features.loc["f_ccs_106", "meaning"] == "coded before: Cardiac dysrhythmias"
     assert table.set_index("hadm_id").loc[[11, 12], "f_ccs_106"].tolist() == [0, 1]
+
+
+def test_that_no_ccs_file_was_given_is_said_once(layout, tmp_path, caplog):
+    folder = write_folder(tmp_path / "tables")
+    with caplog.at_level("INFO", logger="ecgppg"):
+        features_only.run(settings(folder), layout)
+    assert [line for line in caplog.messages if "CCS" in line] == [
+        "clinical features: ccs_file is not set: no CCS groups among them"
+    ]
+    assert not [name for name in pd.read_csv(layout.features) if name.startswith("f_ccs")]
+    caplog.clear()
+    (tmp_path / "ccs.csv").write_text("icd9_code,ccs_id,ccs_name\n42731,106,Cardiac dysrhythmias\n")
+    with caplog.at_level("INFO", logger="ecgppg"):
+        features_only.run(settings(folder, ccs_file=str(tmp_path / "ccs.csv")), layout)
+    assert not [line for line in caplog.messages if "CCS" in line]
 
 
 def test_every_waveform_feature_is_explained_and_timed(layout, tmp_path):
@@ -110,9 +125,14 @@ def test_synthetic_truth_is_recovered_exactly(tmp_path):
     assert (table.loc[prior].filter(regex="^f_elix") == 1).any(axis=None)
 
 
-def test_features_of_the_demo_as_a_file(data_dir, layout):
+def test_features_of_the_demo_as_a_file(data_dir, layout, caplog):
     ccs = data_dir / "labels" / "hcup_ccs_2015_definitions.yaml"
-    features_only.run(settings(data_dir / "mimic3-demo-1.4", ccs_file=str(ccs), min_age_years=0), layout)
+    with caplog.at_level("INFO", logger="ecgppg"):
+        features_only.run(settings(data_dir / "mimic3-demo-1.4", ccs_file=str(ccs), min_age_years=0), layout)
+    # Patients and admissions in any position, then in the first, as sets over plain rows give them.
+    lines = {line.split()[0]: line.split()[1:] for line in caplog.text.splitlines() if line}
+    assert (lines["stroke_broad"], lines["af"]) == (["13", "21", "5", "5"], ["34", "48", "0", "0"])
+    assert lines["stroke"] == ["6", "6", "4", "4"]
     table = read_features(layout.features)
     assert len(table) == table["hadm_id"].nunique() == 129
     assert table["subject_id"].nunique() == 100
@@ -144,7 +164,9 @@ def test_small_counts_of_earlier_admissions_are_hidden():
     seen = earlier_seen(table, 0.95)
     assert seen.shown(11) == "<11 of 30"
     assert seen.shown(1) == "4 of 30 (13%, 5–30%)"
-    assert earlier_seen(table.drop(columns="f_n_prior_admissions"), 0.95) is None
+    assert (earlier_counts(table, 11), earlier_counts(table, 1)) == ("<11 of 30", "4 of 30")
+    without = table.drop(columns="f_n_prior_admissions")
+    assert (earlier_seen(without, 0.95), earlier_counts(without, 1)) == (None, "")
 
 
 def test_the_interval_of_a_share_is_wilsons():

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgppg.clinical.code_lists import load_definitions
+from ecgppg.clinical.code_lists import BUILT_IN, load_definitions
 from ecgppg.clinical.comorbidities import groups_of_admissions
 from ecgppg.clinical.comorbidity_maps import load_maps
 from ecgppg.clinical.features import clinical_features, rows_from_first_icu
@@ -83,6 +83,63 @@ def test_a_waveform_after_its_outcome_is_refused(many, tmp_path):
     ahead = many.assign(first_eligible_prediction=many["y_stroke_prediction"] >= 0)
     ahead["known_y_stroke_prediction"] = ahead["index_time_us"] - 1
     refused(ahead, "rows with first_eligible_prediction have their waveform after their outcome: y_stroke_prediction")
+
+
+def test_a_death_before_the_waveform_is_a_waveform_after_its_outcome(many):
+    row = many.index[many["first_eligible"] == 1][7]
+    late = many.assign(y_death_90d=0, known_y_death_90d=many["index_time_us"] + 1)
+    check_leakage(late)
+    late.loc[row, ["y_death_90d", "known_y_death_90d"]] = 1, late.loc[row, "index_time_us"]
+    refused(late, "1 rows with first_eligible have their waveform after their outcome: y_death_90d")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "f_hours_to_death", "f_days_to_discharge", "f_time_until_stroke", "f_died", "f_dod", "f_death_within_30d",
+        "f_hospital_expire_flag", "f_deathtime", "f_hospital_mortality", "f_survived", "f_los", "f_icu_los",
+        "f_length_of_stay", "f_discharge_location", "f_dischtime", "f_icu_outtime", "f_survival_days",
+    ],
+)  # fmt: skip
+def test_what_lies_ahead_is_no_feature_whatever_time_it_claims(many, name):
+    """Numbers that say nothing, claimed to be known at the index time: the name alone is refused."""
+    rng = np.random.default_rng(1)
+    planted = many.assign(**{name: rng.random(len(many)), f"known_{name}": many["index_time_us"]})
+    refused(planted, f"{name} is .* and may not be a feature")
+
+
+def test_hours_to_death_under_an_innocent_name_are_refused(many):
+    """Only the dead have them: that they are there tells the outcome, whatever their size."""
+    rng = np.random.default_rng(2)
+    died = (rng.random(len(many)) < 0.2).astype(int)
+    outcome = {"y_death_hospital": died, "known_y_death_hospital": many["index_time_us"] + 1}
+    hours = np.where(died == 1, rng.uniform(0, 500, len(many)), np.nan)
+    check_leakage(many.assign(**outcome))
+    refused(many.assign(**outcome, f_severity=hours, known_f_severity=0), "f_severity tells y_death_hospital in every")
+    # And with the gaps filled, as people do.
+    filled = np.where(died == 1, hours, 9_999.0)
+    refused(many.assign(**outcome, f_severity=filled, known_f_severity=0), "f_severity tells y_death_hospital in every")
+
+
+def test_a_number_that_tells_outcomes_apart_by_one_cut_is_refused_and_a_waveform_may(many):
+    rng = np.random.default_rng(3)
+    stroke = many["y_stroke_detection"].to_numpy() == 1
+    high = rng.normal(0, 1, len(many)) + 12 * stroke
+    refused(many.assign(f_nihss=high, known_f_nihss=0), "f_nihss tells y_stroke_detection in every row")
+    refused(many.assign(f_nihss=-high, known_f_nihss=0), "f_nihss tells y_stroke_detection in every row")
+    check_leakage(many.assign(f_wave_st=high))
+    check_leakage(many.assign(f_nihss=rng.normal(0, 1, len(many)) + 2 * stroke, known_f_nihss=0))
+
+
+def test_codes_of_the_users_own_labels_are_refused_too(many, tmp_path):
+    lists = BUILT_IN.read_text(encoding="utf-8").replace(
+        'codes: ["430", "431", "433.x1", "434.x1", "436"]', 'codes: ["401"]', 1
+    )
+    (tmp_path / "mine.yaml").write_text(lists, encoding="utf-8")
+    coded = many.assign(f_dx_4019=0, known_f_dx_4019=0)
+    check_leakage(coded)
+    with pytest.raises(InputError, match=r"named for a code of the label stroke of mine\.yaml"):
+        check_leakage(coded, definitions=load_definitions(tmp_path / "mine.yaml"))
 
 
 def test_a_stroke_in_an_admission_that_had_begun_is_no_prediction(tmp_path):

@@ -19,7 +19,7 @@ PHASES = {
     "part there, without its record": (Step.rename("build/parts/*.h5.done.json"), 3),
     "shard merged, without its name": (Step.rename("build/shards/*.h5"), 2),
     "shard there, without its record": (Step.rename("build/shards/*.h5.done.json"), 2),
-    "shard finished, its parts half removed": (Step("os.remove", "build/parts/*.h5"), 5),
+    "shard finished, its parts half removed": (Step("os.remove", "build/parts/*.h5"), 4),
     "dataset merged, without its name": (Step.rename("build/full_dataset.h5"), 1),
     "dataset merged, without its record": (Step.rename("build/full_dataset.h5.done.json"), 1),
     "dataset finished, before the last rename": (Step.rename("full_dataset.h5"), 1),
@@ -48,7 +48,7 @@ def chosen(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     folder = tmp_path_factory.mktemp("cohort") / "cohort"
     make_cohort(folder, n_patients=6, minutes=2, seed=11, num_workers=0)
     return Settings(
-        waveforms_dir=str(folder / "waveforms"), num_workers=0, chunk_size=3,
+        waveforms_dir=str(folder / "waveforms"), num_workers=0, chunk_size=2,
         max_segments_per_patient=8, min_segments_per_patient=2,
     )  # fmt: skip
 

@@ -18,7 +18,7 @@ from ecgppg.clinical.tables import read_tables
 from ecgppg.config.schema import LINK_GRADES
 from ecgppg.config.settings import Settings
 from ecgppg.sources.find import find_patients
-from ecgppg.stages.record_flow import record_facts, record_flow, unlinked_but_kept
+from ecgppg.stages.record_flow import flow_lines, record_facts, record_flow, unlinked_but_kept
 from ecgppg.stages.record_flow_figure import record_flow_png
 from ecgppg.synthetic.cohort import make_cohort
 from tests.clinical_folder import write_folder
@@ -170,8 +170,8 @@ def cohort(tmp_path_factory):
 def test_the_planted_linkage_of_the_synthetic_cohort_is_found_exactly(cohort):
     settings = Settings(waveforms_dir=str(cohort.waveforms), clinical_dir=str(cohort.clinical))
     patients = find_patients(settings)
-    kept = np.array([patient.records[0] for patient in patients[:3] if patient.records] * 5)
-    facts = record_facts(patients, kept, settings)
+    n_kept = {patient.records[0]: 5 for patient in patients[:3] if patient.records}
+    facts = record_facts(patients, n_kept, settings)
     linkage = link_records(read_tables(cohort.clinical), facts)
     truth = cohort.records.set_index("record")
     sound = linkage[linkage["record"].isin(truth.index)].set_index("record").join(truth, rsuffix="_truth")
@@ -188,8 +188,12 @@ def test_the_planted_linkage_of_the_synthetic_cohort_is_found_exactly(cohort):
     assert [step.n_records for step in steps] == [
         len(linkage), readable.sum(), complete.sum(), linked.sum(), (linked & (linkage["n_windows_kept"] > 0)).sum(),
     ]  # fmt: skip
-    assert sum(n for _, n in steps[3].reasons) == steps[2].n_records - steps[3].n_records
-    assert linkage.set_index("record")["n_windows_kept"].sum() == len(kept)
+    n_unlinked = steps[2].n_records - steps[3].n_records
+    assert sum(n for _, n in steps[3].reasons) == n_unlinked
+    told = f"{n_unlinked}: not linked (no admission within 12 h, or no time: "
+    assert steps[3].loss(n_unlinked).startswith(told)
+    assert told in "\n".join(flow_lines(steps, 0, "record_flow.png"))
+    assert linkage.set_index("record")["n_windows_kept"].sum() == sum(n_kept.values())
     assert unlinked_but_kept(linkage) == (linkage[linkage["n_windows_kept"] > 0]["hadm_id"] == -1).sum()
     assert record_flow_png(steps).startswith(b"\x89PNG")
 
@@ -199,7 +203,7 @@ def test_recordings_placed_around_real_patients_find_them(data_dir, tmp_path):
     folder = data_dir / "mimic3-demo-1.4"
     truth = place_headers(folder, tmp_path / "waveforms")
     settings = Settings(waveforms_dir=str(tmp_path / "waveforms"), clinical_dir=str(folder))
-    linkage = link_records(read_tables(folder), record_facts(find_patients(settings), np.array([], object), settings))
+    linkage = link_records(read_tables(folder), record_facts(find_patients(settings), {}, settings))
     linkage["name"] = linkage["record"].str.rsplit("/", n=1).str[-1]
     both = pd.DataFrame(truth, columns=["name", "subject", "case", "placed"]).merge(linkage, on="name", validate="1:1")
     assert len(both) == len(truth) == len(linkage) >= 150
@@ -220,7 +224,7 @@ def test_a_tree_simulated_around_real_patients_is_linked_as_its_truth_says(data_
         pytest.skip("no simulated tree: set ECGPPG_COHORT to a folder with waveforms/ and truth.csv")
     clinical = data_dir / "mimic3-demo-1.4"
     settings = Settings(waveforms_dir=str(cohort / "waveforms"), clinical_dir=str(clinical))
-    linkage = link_records(read_tables(clinical), record_facts(find_patients(settings), np.array([], object), settings))
+    linkage = link_records(read_tables(clinical), record_facts(find_patients(settings), {}, settings))
     linkage["record"] = linkage["record"].str.rsplit("/", n=1).str[-1]
     both = pd.read_csv(cohort / "truth.csv").merge(linkage, on="record", suffixes=("_placed", ""), validate="1:1")
     assert len(both) == len(linkage) > 0
@@ -295,7 +299,7 @@ def test_the_flow_of_a_dataset_counts_what_its_files_hold(data_dir, tmp_path):
     for layout in list(folder.parent.rglob("*_layout.hea"))[:3]:
         layout.write_text(layout.read_text().replace("PLETH", "RESP"))
     settings = Settings(waveforms_dir=str(tmp_path), clinical_dir=str(clinical))
-    linkage = link_records(read_tables(clinical), record_facts(find_patients(settings), np.array([], object), settings))
+    linkage = link_records(read_tables(clinical), record_facts(find_patients(settings), {}, settings))
     steps = record_flow(linkage, settings.required_channels)
     assert len(truth) == steps[0].n_records == steps[1].n_records + 1
     assert 2 <= steps[1].n_records - steps[2].n_records <= 3

@@ -7,21 +7,26 @@ import numpy as np
 import pytest
 
 from ecgppg.config.errors import InputError, RunError
-from ecgppg.store import merge
+from ecgppg.store import columns, merged_rows
 from ecgppg.store.codec import quantize
-from ecgppg.store.merge import merge_segments, merged_columns
+from ecgppg.store.content_hash import CONTENT_COLUMNS
+from ecgppg.store.merge import merge_segments
 from ecgppg.store.reader import open_dataset
-from ecgppg.store.segments import Categories, SegmentTable
+from ecgppg.store.segments import Categories, SegmentTable, Values
 from ecgppg.store.writer import replace_columns, write_segments
 from tests.store_samples import ATTRIBUTES, make_table, write_sample
 
-ROWS = [(s, f"r{r}", 1250 * k) for s in (3, 1, 12) for r in (2, 10) for k in (4, 0, 7)]
+ROWS = [(s, f"r{r}", 1250 * k) for s in (3, 1, 20, 12) for r in (2, 10) for k in (4, 0, 7)]
 
 
 def split_files(folder: Path) -> list[Path]:
-    """All rows over four files whose ranges interleave; one of them is empty."""
-    shares = [ROWS[0::3], ROWS[1::3], [], ROWS[2::3]]
+    """All rows over four files whose patients interleave; one of them is empty."""
+    shares = [of_patients(1, 12), of_patients(3), [], of_patients(20)]
     return [write_sample(folder / f"part{i}.h5", rows) for i, rows in enumerate(shares)]
+
+
+def of_patients(*subject_ids: int) -> list[tuple[int, str, int]]:
+    return [row for row in ROWS if row[0] in subject_ids]
 
 
 def same_signals(a: Path, b: Path) -> bool:
@@ -35,8 +40,10 @@ def same_signals(a: Path, b: Path) -> bool:
 
 @pytest.mark.parametrize("max_open", [1, 64])
 def test_merge_equals_one_file(tmp_path: Path, max_open: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merge, "MAX_OPEN", max_open)
-    monkeypatch.setattr(merge, "ROWS_PER_BLOCK", 5)
+    monkeypatch.setattr(merged_rows, "MAX_OPEN", max_open)
+    monkeypatch.setattr(merged_rows, "ROWS_PER_BLOCK", 7)
+    monkeypatch.setattr(merged_rows, "IDS_AT_ONCE", 5)
+    monkeypatch.setattr(columns, "ROWS_PER_CHUNK", 4)
     whole = write_sample(tmp_path / "whole.h5", ROWS)
     assert merge_segments(split_files(tmp_path), tmp_path / "merged.h5", ATTRIBUTES) == len(ROWS)
     assert same_signals(whole, tmp_path / "merged.h5")
@@ -54,28 +61,37 @@ def test_hash_does_not_depend_on_how_rows_were_split(tmp_path: Path) -> None:
         assert one.content_hash() == one.attributes["content_hash"] == other.attributes["content_hash"]
 
 
-def test_extra_columns_go_by_merged_rows_and_rows_can_be_left_out(tmp_path: Path) -> None:
-    parts = split_files(tmp_path)
-    columns = merged_columns(parts)
-    keys = list(zip(columns["subject_id"], columns["record"], columns["start_sample"], strict=True))
-    assert keys == sorted(ROWS)
-    extra = {
-        "hadm_id": columns["segment_id"] // 2,
-        "care_unit": np.array(["MICU", ""] * 9),
-        "stroke_this": np.arange(18, dtype=np.int8) % 2,
-        "label_rhythm": Categories(np.arange(18) % 3, ("A", "N", "O")),
-    }
-    keep = np.arange(18) % 4 != 0
-    assert merge_segments(parts, tmp_path / "m.h5", ATTRIBUTES, extra, keep) == keep.sum()
+@pytest.mark.parametrize("rows_per_block", [1, 13, 1000])
+def test_the_clinics_columns_come_by_blocks_of_whole_patients(
+    tmp_path: Path, rows_per_block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merged_rows, "ROWS_PER_BLOCK", rows_per_block)
+    parts, seen = split_files(tmp_path), []
+
+    def clinic(segments: dict[str, np.ndarray]) -> dict[str, Values]:
+        keys = zip(segments["subject_id"], np.char.decode(segments["record"]), segments["start_sample"], strict=True)
+        seen.append(list(keys))
+        n = len(seen[-1])
+        return {
+            "hadm_id": segments["segment_id"] // 2,
+            "care_unit": np.array([b"MICU", b""] * (n // 2), "S5"),
+            "stroke_this": (segments["start_sample"] % 4).astype(np.int8) // 2,
+            "label_rhythm": Categories(np.arange(n) % 3, ("A", "N", "O")),
+        }
+
+    assert merge_segments(parts, tmp_path / "m.h5", ATTRIBUTES, clinic) == len(ROWS)
+    assert [key for block in seen for key in block] == sorted(ROWS)
+    patients = [{subject_id for subject_id, _, _ in block} for block in seen]
+    assert sum(map(len, patients)) == 4, "a patient is in one block"
+    assert len(seen) == {1: 4, 13: 2, 1000: 1}[rows_per_block]
     with open_dataset(tmp_path / "m.h5") as dataset:
         assert (dataset.column("hadm_id") == dataset.column("segment_id") // 2).all()
-        assert dataset.column("stroke_this").tolist() == (np.flatnonzero(keep) % 2).tolist()
-        assert dataset.values("label_rhythm").decoded()[:3].tolist() == ["N", "O", "A"]
-        np.testing.assert_array_equal(dataset.read([0]), _physical(sorted(ROWS)[1]))
-    with pytest.raises(RunError, match="3 rows are marked"):
-        merge_segments(parts, tmp_path / "m.h5", ATTRIBUTES, None, np.ones(3, bool))
+        assert dataset.column("stroke_this").tolist() == (dataset.column("start_sample") % 4 // 2).tolist()
+        assert dataset.values("label_rhythm").decoded()[:3].tolist() == ["A", "N", "O"]
+        assert dataset.column("care_unit").tolist() == ["MICU", ""] * 12
+        np.testing.assert_array_equal(dataset.read([1]), _physical(sorted(ROWS)[1]))
     with pytest.raises(RunError, match="comes from the waveform"):
-        merge_segments(parts, tmp_path / "m.h5", ATTRIBUTES, {"record": columns["record"]})
+        merge_segments(parts, tmp_path / "m.h5", ATTRIBUTES, lambda segments: {"record": segments["record"]})
 
 
 def _physical(row: tuple[int, str, int]) -> np.ndarray:
@@ -84,45 +100,40 @@ def _physical(row: tuple[int, str, int]) -> np.ndarray:
 
 
 def test_growing_a_labelled_dataset(tmp_path: Path) -> None:
-    old, new = write_sample(tmp_path / "old.h5", ROWS[:9]), write_sample(tmp_path / "new.h5", ROWS[9:])
-    replace_columns(old, old, {"stroke_this": np.ones(9, np.int8), "label_gone": np.ones(9, np.int8)})
-    assert "stroke_this" not in merged_columns([old, new])
-    merge_segments([old, new], tmp_path / "grown.h5", ATTRIBUTES, {"stroke_this": np.zeros(18, np.int8)})
-    merge_segments([old], tmp_path / "again.h5", ATTRIBUTES, {"stroke_this": np.zeros(9, np.int8)})
-    merge_segments([old], tmp_path / "copy.h5", ATTRIBUTES)
-    for name, labels in (
-        ("grown", {"stroke_this"}),
-        ("again", {"stroke_this"}),
-        ("copy", {"stroke_this", "label_gone"}),
-    ):
-        with open_dataset(tmp_path / f"{name}.h5") as dataset:
-            assert {c for c in dataset.columns if c in ("stroke_this", "label_gone")} == labels
-
-
-def test_categories_of_files_are_joined_by_name(tmp_path: Path) -> None:
-    paths = []
-    for i, names in enumerate((("A", "N"), ("N", "O"))):
-        table = make_table([(i, "r", 0), (i, "r", 1)])
-        columns = {**table.columns, "label_x": Categories(np.array([1, 255 if i else 0]), names)}
-        write_segments(tmp_path / f"{i}.h5", SegmentTable(table.signals_NCT, table.scale_NC, columns), ATTRIBUTES)
-        paths.append(tmp_path / f"{i}.h5")
-    assert merged_columns(paths)["label_x"].decoded().tolist() == ["N", "A", "O", None]
+    old, new = write_sample(tmp_path / "old.h5", of_patients(1, 12)), write_sample(tmp_path / "new.h5", of_patients(3))
+    replace_columns(old, old, {"stroke_this": np.ones(12, np.int8), "label_gone": np.ones(12, np.int8)})
+    merge_segments(
+        [old, new], tmp_path / "grown.h5", ATTRIBUTES, lambda rows: {"stroke_this": np.zeros(len(rows["record"]), "i1")}
+    )
+    with open_dataset(tmp_path / "grown.h5") as dataset:
+        assert set(dataset.columns) == {*CONTENT_COLUMNS, "stroke_this"}, "labels of before are gone"
+        assert dataset.column("stroke_this").tolist() == [0] * 18
 
 
 def test_nothing_merges_to_an_empty_dataset(tmp_path: Path) -> None:
-    assert merge_segments([], tmp_path / "none.h5", ATTRIBUTES, {"hadm_id": np.empty(0, np.int64)}) == 0
+    assert merge_segments([], tmp_path / "none.h5", ATTRIBUTES, lambda _: {"hadm_id": np.empty(0, np.int64)}) == 0
     assert merge_segments([write_sample(tmp_path / "e.h5", [])], tmp_path / "one.h5", ATTRIBUTES) == 0
     for name in ("none.h5", "one.h5"):
         with open_dataset(tmp_path / name) as dataset:
             assert dataset.shape == (0, 2, 100)
-    assert len(merged_columns([])["record"]) == 0
 
 
 def test_files_that_do_not_fit_are_refused_and_nothing_is_left(tmp_path: Path) -> None:
     part = write_sample(tmp_path / "a.h5", ROWS[:4])
     twin = write_sample(tmp_path / "b.h5", ROWS[3:6])
+    with pytest.raises(RunError, match=r"patient 3 is in .*a\.h5 and in .*b\.h5"):
+        merge_segments([part, twin], tmp_path / "m.h5", ATTRIBUTES)
+    twin = write_sample(tmp_path / "b.h5", of_patients(1))
+    with h5py.File(part) as mine, h5py.File(twin, "r+") as f:
+        f["segments/segment_id"][3] = mine["segments/segment_id"][1]
     with pytest.raises(RunError, match=r"segment_id \d+ is in more than one row"):
         merge_segments([part, twin], tmp_path / "m.h5", ATTRIBUTES)
+    for name, value in (("start_sample", 0), ("record", b"r99"), ("subject_id", 2)):
+        twin = write_sample(tmp_path / "b.h5", of_patients(1))
+        with h5py.File(twin, "r+") as f:
+            f["segments"][name][1] = value
+        with pytest.raises(RunError, match=r"b\.h5: rows lie in another order"):
+            merge_segments([part, twin], tmp_path / "m.h5", ATTRIBUTES)
     table = make_table([(1, "x", 0)])
     signals, scale = quantize(np.ones((1, 2, 50), np.float32), np.ones((1, 2)))
     write_segments(tmp_path / "c.h5", SegmentTable(signals, scale, table.columns), ATTRIBUTES)

@@ -1,6 +1,7 @@
 """New definitions on a finished dataset: labels, features and card change, signals and splits do not."""
 
 import csv
+import hashlib
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from ecgppg.cli.main import main
 from ecgppg.clinical.code_lists import BUILT_IN, load_definitions
 from ecgppg.config.errors import ConfigError
 from ecgppg.config.schema import OutputLayout, is_label
@@ -81,6 +83,16 @@ def own_lists(path, **codes):
     return str(path)
 
 
+def stored_signals(layout):
+    """SHA-256 of the signals as they lie in the file, compressed, chunk by chunk."""
+    digest = hashlib.sha256()
+    with h5py.File(layout.dataset) as f:
+        for i in range(len(f["signals"])):
+            digest.update(f["signals"].id.read_direct_chunk((i, 0, 0))[1])
+        digest.update(f["scale"][()].tobytes())
+    return digest.hexdigest()
+
+
 def labels_of(layout):
     with h5py.File(layout.dataset) as f:
         return {name: f[f"segments/{name}"][()] for name in f["segments"] if is_label(name)}
@@ -93,14 +105,15 @@ def test_labels_features_and_card_change_and_nothing_else(
     settings, layout = built
     before = labels_of(layout)
     with h5py.File(layout.dataset) as f:
-        signals, content_hash = f["signals"][()], f.attrs["content_hash"]
+        content_hash = f.attrs["content_hash"]
+    signals, table = stored_signals(layout), pd.read_csv(layout.features)
     splits = layout.splits.read_bytes()
     changed = settings.model_copy(update={"code_lists": own_lists(tmp_path / "mine.yaml", stroke=["401-405", "427"])})
     relabel.run(changed, layout)
 
     with h5py.File(layout.dataset) as f:
         assert f.attrs["content_hash"] == content_hash
-        np.testing.assert_array_equal(f["signals"][()], signals)
+    assert stored_signals(layout) == signals
     assert layout.splits.read_bytes() == splits
     after = labels_of(layout)
     assert after.keys() == before.keys()
@@ -111,7 +124,9 @@ def test_labels_features_and_card_change_and_nothing_else(
     metadata = pd.read_parquet(layout.metadata)
     np.testing.assert_array_equal(metadata["stroke_this"], after["stroke_this"])
     features = pd.read_csv(layout.features)
-    assert (features["y_stroke_detection"] == 1).sum() > 0
+    assert (features["y_stroke_detection"] == 1).sum() > (table["y_stroke_detection"] == 1).sum()
+    waves = [name for name in table if name.startswith(("f_wave_", "index_time", "subject_id", "hadm_id"))]
+    pd.testing.assert_frame_equal(features[waves], table[waves])
     card = json.loads(layout.card_json.read_text())
     assert card["labels"]["definitions"]["version"] == "mine"
     assert card["labels"]["labels_hash"] == load_definitions(tmp_path / "mine.yaml").labels_hash
@@ -148,9 +163,39 @@ def test_the_reserve_is_counted_over_frozen_splits():
         }
     )
     patients = pd.DataFrame({"subject_id": range(1, 9), "primary": [1, 0, 1, 1, 1, 0, 0, -1]})
-    found = standing(splits, patients, "af")
+    found = standing(splits, patients, "af", 1)
     assert found["cases_outside"] == {"train": 1, "val": 1, "test": 1}
     assert (found["n_cases"], found["cases_in_reserve"]) == (4, 1)
     assert (found["controls_in_reserve"], found["unknown_in_reserve"]) == (2, 1)
     assert "2 in train or val" in found["note"]
     assert "fewer than 5 a case" in found["note"]
+    assert found["share_of_cases_in_reserve"] == 0.25
+
+
+def test_small_cells_of_the_reserve_are_hidden_and_not_told_by_subtraction():
+    splits = pd.DataFrame(
+        {"subject_id": range(60), "split": ["train"] * 20 + ["test"] * 40, "risk_reserve": [False] * 30 + [True] * 30}
+    )
+    cases = np.isin(np.arange(60), [*range(12), *range(30, 33)]).astype(int)  # 12 in train, 3 in the reserve
+    found = standing(splits, pd.DataFrame({"subject_id": range(60), "primary": cases}), "stroke", 11)
+    assert (found["n_cases"], found["cases_in_reserve"], found["share_of_cases_in_reserve"]) == ("hidden", "<11", None)
+    assert found["cases_outside"] == {"train": 12, "val": 0, "test": 0}
+    assert "of all patients with stroke <11 are in the risk reserve" in found["note"]
+    plain = standing(splits, pd.DataFrame({"subject_id": range(60), "primary": cases}), "stroke", 1)
+    assert (plain["n_cases"], plain["cases_in_reserve"], plain["share_of_cases_in_reserve"]) == (15, 3, 0.2)
+
+
+def test_what_the_labels_count_is_said_before_a_finished_dataset_is_trained_on(built):
+    _, layout = built
+    counts = json.loads(layout.card_json.read_text())["labels"]["counts"]
+    small = ["num_epochs=1", "hidden_dims=[8]", "embedding_dim=8", "batch_size=8", "device=cpu", "num_workers=0"]
+    options = [part for pair in small for part in ("--set", pair)]
+    assert main(["train", "--output-dir", str(layout.root), *options]) == 0
+    said = layout.log.read_text()
+    table = said.index("definitions in the clinical tables")
+    assert said.count("definitions in the clinical tables") == 1
+    assert table < said.index("== train") < said.index("epoch 1 of 1")
+    lines = {line.split()[0]: line.split()[1:] for line in said[table:].splitlines()[2 : 2 + len(counts)]}
+    for row in counts:
+        numbers = [row[name] for name in ("n_patients", "n_admissions", "n_patients_primary", "n_admissions_primary")]
+        assert lines[row["label"]] == [str(n) for n in numbers]

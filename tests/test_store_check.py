@@ -23,7 +23,7 @@ ROWS = [(s, "r", 1250 * k) for s in (1, 2) for k in range(4)]
 def path(tmp_path: Path) -> Path:
     part = write_sample(tmp_path / "part.h5", ROWS)
     labels = {"stroke_this": np.array([1, 0] * 4, np.int8), "label_x": Categories(np.array([0, 255] * 4), ("A",))}
-    merge_segments([part], tmp_path / "d.h5", ATTRIBUTES, labels)
+    merge_segments([part], tmp_path / "d.h5", ATTRIBUTES, lambda _: labels)
     return tmp_path / "d.h5"
 
 

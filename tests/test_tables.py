@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgppg.clinical.demographics import ages_at, old_enough, patients_at_first_admission
+from ecgppg.clinical.demographics import age_years, ages_at, old_enough, patients_at_first_admission
 from ecgppg.clinical.tables import read_tables
 from ecgppg.clinical.times import to_us
 from ecgppg.config.errors import InputError
@@ -55,18 +55,44 @@ def test_a_table_of_two_centuries_is_read_exactly(tmp_path):
     assert to_us(tables.patients["dob"])[: len(dates)].tolist() == [us(date) for date in dates]
 
 
-def test_ages_are_capped_at_ninety_and_counted_in_days(tmp_path):
+def test_ages_are_capped_at_ninety_and_counted_from_birthdays(tmp_path):
     tables = read_tables(write_folder(tmp_path))
     people = patients_at_first_admission(tables).set_index("subject_id")
     assert people.loc[2, "age_years"] == 90
     assert people.loc[2, "age_over_89"]
     assert people["age_over_89"].sum() == 1
-    born, came = datetime(2070, 5, 5), datetime(2120, 1, 10)
-    assert people.loc[1, "age_years"] == pytest.approx((came - born).days / 365.2425)
+    # From the 49th birthday, 2119-05-05, 250 days of a year of 366.
+    assert people.loc[1, "age_years"] == pytest.approx(49 + 250 / 366)
     assert people["male"].tolist() == [True, False, False, True]
     assert old_enough(tables, 50).tolist() == [2, 4]
     strangers = ages_at(tables, np.array([1, 999]), np.array([UNKNOWN_TIME_US, us("2120-01-01")]))
     assert np.isnan(strangers).all()
+
+
+@pytest.mark.parametrize(
+    ("born", "at", "age"),
+    [
+        ("2065-07-02", "2140-07-01 23:59:59", 74 + 365 / 366),
+        ("2065-07-02", "2140-07-02 00:00:00", 75),  # 27,393 days: 74.9995 years of 365.2425
+        ("2075-03-01", "2140-02-29 12:00:00", 64 + 365 / 366),
+        ("2075-03-01", "2140-03-01", 65),
+        ("2080-02-29", "2145-02-28", 64 + 365 / 366),  # born on a leap day: a year more from March 1 on
+        ("2080-02-29", "2145-03-01", 65),
+        ("2080-02-29", "2148-02-29", 68),
+        ("2035-12-31", "2100-12-31", 65),  # 2100 is no leap year
+        ("2100-01-01", "2100-01-01 10:00:00", 0),
+        ("2100-01-02", "2100-01-01", np.nan),  # not born yet
+        ("2050-05-05", "2140-05-04", 89 + 365 / 366),
+        ("2050-05-05", "2140-05-05", 90),
+        ("1840-05-05", "2140-05-05", 90),  # three centuries: withheld
+        ("1969-12-31", "2034-12-31", 65),  # before the beginning of time
+        ("2065-07-02", "", np.nan),
+    ],
+)
+def test_a_year_more_from_the_birthday_on(born, at, age):
+    """What CHA2DS2-VASc and the least age ask: from 65, from 75, from 18."""
+    at_us = us(at) if at else UNKNOWN_TIME_US
+    np.testing.assert_allclose(age_years(np.array([us(born)]), np.array([at_us])), [age], rtol=0, atol=1e-12)
 
 
 def test_absent_optional_tables_are_said(tmp_path):

@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 
 from ecgppg.clinical.tables import ClinicalTables
-from ecgppg.clinical.times import DAYS_PER_YEAR, day_of, known, to_us
+from ecgppg.clinical.times import day_of, known, to_us
 
 OLDEST_YEARS = 90.0
 
 
 def age_years(dob_us_N: np.ndarray, at_us_N: np.ndarray) -> np.ndarray:
-    """Age in years, counted in days; 90 for everyone of 90 and over.
+    """Age in years: birthdays passed, and the share of the year since the last; 90 for everyone of 90 and over.
 
     Parameters
     ----------
@@ -20,12 +20,24 @@ def age_years(dob_us_N: np.ndarray, at_us_N: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of float64 (N,)
-        Days lived / 365.2425. The database sets births of patients over 89 to 300 years before their first
-        admission; these too are 90. NaN where a time is unknown or lies before birth.
+        A year older from the birthday on, whatever leap years lie between; those born on February 29 have theirs on
+        March 1 in other years. The database sets births of patients over 89 to 300 years before their first admission;
+        these too are 90. NaN where a time is unknown or lies before birth.
     """
     both = known(dob_us_N) & known(at_us_N)
-    days = day_of(np.where(both, at_us_N, 0)) - day_of(np.where(both, dob_us_N, 0))
-    return np.where(both & (days >= 0), np.minimum(days / DAYS_PER_YEAR, OLDEST_YEARS), np.nan)
+    born_N, at_N = (day_of(np.where(both, us_N, 0)).astype("datetime64[D]") for us_N in (dob_us_N, at_us_N))
+    of_month_N = born_N - born_N.astype("datetime64[M]")
+    month_N = born_N.astype("datetime64[M]").astype(np.int64) % 12
+
+    def birthday(year_N: np.ndarray) -> np.ndarray:
+        return (12 * year_N + month_N).astype("datetime64[M]").astype("datetime64[D]") + of_month_N
+
+    year_N = at_N.astype("datetime64[Y]").astype(np.int64)
+    year_N -= birthday(year_N) > at_N
+    last_N = birthday(year_N)
+    since_N = (at_N - last_N) / (birthday(year_N + 1) - last_N)
+    years_N = year_N - born_N.astype("datetime64[Y]").astype(np.int64) + since_N
+    return np.where(both & (at_N >= born_N), np.minimum(years_N, OLDEST_YEARS), np.nan)
 
 
 def ages_at(tables: ClinicalTables, subject_id_N: np.ndarray, time_us_N: np.ndarray) -> np.ndarray:
@@ -62,8 +74,7 @@ def patients_at_first_admission(tables: ClinicalTables) -> pd.DataFrame:
 def old_enough(tables: ClinicalTables, min_age_years: int) -> np.ndarray:
     """subject_ids of patients at least `min_age_years` old at their first admission, sorted.
 
-    A patient of unknown age is not among them. Counted in days, so a birthday on the very day of admission may fall
-    either side of it.
+    A patient of unknown age is not among them.
     """
     patients = patients_at_first_admission(tables)
     return patients.loc[patients["age_years"] >= min_age_years, "subject_id"].to_numpy()

@@ -31,7 +31,7 @@ _KEYS: dict[str, Entry] = {
     "first_eligible_prediction": ("the patient's one row for prediction", "True, False", "", ""),
 }  # fmt: skip
 _FEATURES: dict[str, Entry] = {
-    "f_age_years": ("age at the index time, by days lived; at most 90", "years", AT_INDEX, "PATIENTS"),
+    "f_age_years": ("age, a year more from the birthday on; at most 90", "years", AT_INDEX, "PATIENTS"),
     "f_age_over_89": ("90 or over", FLAG, AT_INDEX, "PATIENTS"),
     "f_sex_male": ("male", FLAG, AT_INDEX, "PATIENTS"),
     "f_hours_since_admission": ("since admission; empty: not admitted yet", "hours", AT_INDEX, "ADMISSIONS"),

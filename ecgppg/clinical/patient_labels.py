@@ -19,14 +19,19 @@ def label_patients(
     hadm_id_N: np.ndarray,
     time_us_N: np.ndarray,
 ) -> pd.DataFrame:
-    """Labels of everyone who was recorded.
+    """Labels of everyone who was recorded: `label_recorded` of `recorded_admissions`."""
+    return label_recorded(tables, definitions, recorded_admissions(subject_id_N, hadm_id_N, time_us_N))
+
+
+def label_recorded(tables: ClinicalTables, definitions: Definitions, rows: pd.DataFrame) -> pd.DataFrame:
+    """Labels of admissions that were recorded.
 
     Parameters
     ----------
     tables : ClinicalTables
     definitions : Definitions
-    subject_id_N, hadm_id_N, time_us_N : ndarray of int64 (N,)
-        Patient, admission (-1 unknown) and start of every segment.
+    rows : DataFrame
+        As `recorded_admissions` gives them, of some patients or of all.
 
     Returns
     -------
@@ -41,7 +46,6 @@ def label_patients(
         hours_to_death : float32, from the index time, NaN unless the patient died in this admission.
         known_LABEL... : int64 microseconds, when each became known; `UNKNOWN_TIME_US` where the label is -1.
     """
-    rows = _recorded_admissions(subject_id_N, hadm_id_N, time_us_N)
     subject_id_R, hadm_id_R, time_us_R = (
         rows[name].to_numpy(np.int64) for name in ("subject_id", "hadm_id", "index_time_us")
     )
@@ -74,7 +78,19 @@ def label_patients(
     return pd.concat([rows, *(pd.DataFrame(part) for part in (columns, hours, told))], axis=1)
 
 
-def _recorded_admissions(subject_id_N: np.ndarray, hadm_id_N: np.ndarray, time_us_N: np.ndarray) -> pd.DataFrame:
+def recorded_admissions(subject_id_N: np.ndarray, hadm_id_N: np.ndarray, time_us_N: np.ndarray) -> pd.DataFrame:
+    """Patients and admissions of which there are segments.
+
+    Parameters
+    ----------
+    subject_id_N, hadm_id_N, time_us_N : ndarray of int64 (N,)
+        Patient, admission (-1 unknown) and start of every segment of these patients.
+
+    Returns
+    -------
+    DataFrame
+        subject_id, hadm_id, index_time_us, first_of_patient, n_segments, as in `label_recorded`.
+    """
     frame = pd.DataFrame({"subject_id": subject_id_N, "hadm_id": hadm_id_N, "index_time_us": time_us_N})
     linked = frame["hadm_id"] != UNKNOWN_ID
     frame = frame[linked | ~frame["subject_id"].isin(frame.loc[linked, "subject_id"])]

@@ -1,7 +1,7 @@
 """The MIMIC-III tables as frames: read once, duplicates and orphans left out and counted."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +54,19 @@ class ClinicalTables:
     d_icd_diagnoses: pd.DataFrame
     missing: tuple[str, ...] = ()
     counts: Counter[str] = field(default_factory=Counter)
+
+    def of_patients(self, subject_ids: np.ndarray) -> "ClinicalTables":
+        """What is told of some patients, in the same order; codes' titles and counts are those of all.
+
+        Where none of them was admitted it is what is told of everyone: tables are never without an admission.
+        """
+        wanted = np.unique(subject_ids)
+        if not self.admissions["subject_id"].isin(wanted).any():
+            return self
+        names = ("patients", "admissions", "diagnoses_icd", "icustays", "prescriptions")
+        frames = {name: getattr(self, name) for name in names}
+        frames = {k: frame[frame["subject_id"].isin(wanted)].reset_index(drop=True) for k, frame in frames.items()}
+        return replace(self, **frames)
 
     def notices(self) -> list[str]:
         """One line for each absent optional table and for each kind of row left out, fit for a log."""

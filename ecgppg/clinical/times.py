@@ -14,7 +14,6 @@ from ecgppg.config.schema import UNKNOWN_TIME_US
 MINUTE_US = 60 * 10**6
 HOUR_US = 60 * MINUTE_US
 DAY_US = 24 * HOUR_US
-DAYS_PER_YEAR = 365.2425
 
 
 def to_us(times: pd.Series) -> np.ndarray:

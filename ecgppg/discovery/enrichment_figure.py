@@ -7,7 +7,7 @@ import numpy as np
 
 from ecgppg.core.files import atomic_path
 from ecgppg.discovery.colours import INK, MUTED, cluster_colour
-from ecgppg.discovery.validation_report import readable_label
+from ecgppg.discovery.validation_report import known_in, readable_label
 
 MOST_LABELS, MOST_CLUSTERS = 28, 24
 
@@ -46,6 +46,12 @@ def draw_enrichment(path: Path, content: dict[str, Any]) -> None:
     for tick, k in zip(axes.get_xticklabels(), clusters, strict=True):
         tick.set(color=cluster_colour(k), weight="bold")
     axes.set_yticks(range(len(labels)), [readable_label(name) for name in labels], fontsize=9, color=INK)
+    known = {a["label"]: known_in(a, content) for a in shown}
+    for name, i in row.items():
+        axes.text(1.02, i, known[name], transform=axes.get_yaxis_transform(), fontsize=8, color=MUTED, va="center")
+    axes.text(
+        1.02, len(labels) - 0.1, "known in", transform=axes.get_yaxis_transform(), fontsize=8, color=MUTED, va="center"
+    )
     axes.tick_params(length=0)
     for side in axes.spines.values():
         side.set_visible(False)

@@ -15,6 +15,8 @@ CAUTIONS = (
     "permutes patients' labels within strata of their number of windows.",
     "A patient counts as in a cluster with a tenth of their windows there or more.",
     "A patient is positive for a label if any of their windows carries it.",
+    "Labels of an earlier or a later admission are known only for patients who have one: “known in” says how many of "
+    "all that is. Those who were admitted again are no sample of all.",
     "ICD codes belong to an admission and not to a window: they are assigned after discharge, for billing, with no "
     "time and no present-on-admission flag. An association says that patients with the code spend more of their "
     "monitored time in the pattern, never that the pattern shows the disease at that moment.",
@@ -52,13 +54,16 @@ def validation_json(
 def _association(a: Association, patient_clusters: set[int], alpha: float, least_cell: int) -> dict[str, Any]:
     cells = (a.n_positive_in, a.n_positive - a.n_positive_in, a.n_negative_in, a.n_negative - a.n_negative_in)
     hidden = any(0 < cell < least_cell for cell in cells)
-    shown = [None if 0 < n < least_cell else n for n in (a.n_positive, a.n_negative)]
+    n_known = a.n_positive + a.n_negative
+    # One of them and the number of patients with a known label give away the other.
+    few = any(0 < n < least_cell for n in (a.n_positive, a.n_negative))
     return {
         "cluster": a.cluster,
         "patient_cluster": a.cluster in patient_clusters,
         "label": a.label,
-        "n_positive": shown[0],
-        "n_negative": shown[1],
+        "n_known": None if 0 < n_known < least_cell else n_known,
+        "n_positive": None if few else a.n_positive,
+        "n_negative": None if few else a.n_negative,
         "n_positive_in_cluster": None if hidden else a.n_positive_in,
         "n_negative_in_cluster": None if hidden else a.n_negative_in,
         "cells_hidden": hidden,
@@ -88,11 +93,11 @@ def validation_markdown(content: dict[str, Any]) -> str:
             f"{content['n_patients']} patients, {content['n_tests']} tests, {content['n_permutations']:,} permutations "
             f"each; q is p after Benjamini-Hochberg, significant at {content['alpha']:g}; intervals over patients.",
             "",
-            "| cluster | label | patients with it (in cluster) | without it (in cluster) | % of time more "
+            "| cluster | label | known in | patients with it (in cluster) | without it (in cluster) | % of time more "
             "| odds ratio | p | q |",
-            "|---|---|---|---|---|---|---|---|",
+            "|---|---|---|---|---|---|---|---|---|",
         ]
-        lines += [_row(a, least) for a in content["associations"][:MOST_ROWS]]
+        lines += [_row(a, content) for a in content["associations"][:MOST_ROWS]]
         rest = len(content["associations"]) - MOST_ROWS
         lines += ["", f"{rest} further tests are in validation.json."] if rest > 0 else []
         if any(a["cells_hidden"] for a in content["associations"]):
@@ -118,12 +123,21 @@ def readable_label(name: str) -> str:
     return name.removeprefix("label_").replace("_", " ")
 
 
-def _row(a: dict[str, Any], least: int) -> str:
+def known_in(association: dict[str, Any], content: dict[str, Any]) -> str:
+    """For how many of all patients the label of an association is known: "24 of 120"."""
+    n_known = association["n_known"]
+    shown = f"<{content['min_cell_patients']}" if n_known is None else f"{n_known}"
+    return f"{shown} of {content['n_patients']}"
+
+
+def _row(a: dict[str, Any], content: dict[str, Any]) -> str:
+    share = "" if a["n_known"] is None else f" ({a['n_known'] / content['n_patients']:.0%})"
     cells = [
         f"{a['cluster']}{STAR if a['patient_cluster'] else ''}",
         readable_label(a["label"]),
-        _count(a["n_positive"], a["n_positive_in_cluster"], least),
-        _count(a["n_negative"], a["n_negative_in_cluster"], least),
+        known_in(a, content) + share,
+        _count(a["n_positive"], a["n_positive_in_cluster"]),
+        _count(a["n_negative"], a["n_negative_in_cluster"]),
         _with_interval(a["difference"], 100, 1),
         _with_interval(a["odds_ratio"], 1, 2) if a["odds_ratio"] else "hidden",
         f"{a['p']:.2g}",
@@ -132,8 +146,8 @@ def _row(a: dict[str, Any], least: int) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _count(total: int | None, inside: int | None, least: int) -> str:
-    return f"{f'<{least}' if total is None else total} ({'hidden' if inside is None else inside})"
+def _count(total: int | None, inside: int | None) -> str:
+    return "hidden" if total is None else f"{total} ({'hidden' if inside is None else inside})"
 
 
 def _with_interval(value: dict[str, float | None], factor: float, digits: int) -> str:

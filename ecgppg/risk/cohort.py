@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ecgppg.clinical.code_lists import Definitions
 from ecgppg.clinical.leakage import check_leakage
 from ecgppg.config.errors import InputError
 from ecgppg.config.schema import UNKNOWN_TIME_US
@@ -97,14 +98,20 @@ class Cohort:
         return int(self.y_N.sum())
 
 
-def read_features(path: Path) -> pd.DataFrame:
+def read_features(path: Path, definitions: Definitions | None = None) -> pd.DataFrame:
     """Read and check `clinical_features.csv`.
+
+    Parameters
+    ----------
+    path : Path
+    definitions : Definitions, optional
+        The user's lists of label codes, see `check_leakage`.
 
     Raises
     ------
     InputError
-        File absent or empty, a column missing or not a number, an outcome other than 1, 0, -1, or a leak: a feature
-        that is an outcome, that equals one, or that became known after the index time.
+        File absent or empty, a column missing or not a number, an outcome other than 1, 0, -1, or a leak: see
+        `check_leakage`.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such feature table")
@@ -131,7 +138,7 @@ def read_features(path: Path) -> pd.DataFrame:
     for name in outcomes:
         if not table[name].isin((1, 0, -1)).all():
             raise InputError(f"{path}: column {name} holds a value other than 1, 0, -1")
-    check_leakage(table, str(path))
+    check_leakage(table, str(path), definitions)
     return table
 
 

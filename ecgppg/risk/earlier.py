@@ -59,6 +59,14 @@ def earlier_seen(frame: pd.DataFrame, confidence: float) -> EarlierSeen | None:
     return EarlierSeen(n_seen, n, *wilson(n_seen, n, confidence))
 
 
+def earlier_counts(frame: pd.DataFrame, least: int) -> str:
+    """The same for a figure, without the interval: "14 of 100"; empty where the table cannot tell."""
+    if "f_n_prior_admissions" not in frame:
+        return ""
+    patients, seen = shown_cohort(len(frame), int((frame["f_n_prior_admissions"] > 0).sum()), least)
+    return f"{seen} of {patients}"
+
+
 def needs_earlier(predictors: Iterable[str]) -> bool:
     """Whether any of a model's predictors is taken from earlier admissions."""
     return any(name.startswith(FROM_EARLIER) or name == SCORE for name in predictors)

@@ -12,6 +12,7 @@ from ecgppg.evaluation.calibration import calibration_groups, net_benefit, recal
 from ecgppg.evaluation.discrimination import roc_curve
 from ecgppg.risk.analysis import Analysis
 from ecgppg.risk.cells import shown_cohort, shown_steps
+from ecgppg.risk.earlier import earlier_counts
 from ecgppg.risk.models import MODEL_TITLES
 
 if TYPE_CHECKING:
@@ -96,9 +97,16 @@ def _clean(axes: "Axes") -> None:
     axes.set_axisbelow(True)
 
 
-def _title(analysis: Analysis, least: int) -> str:
+def _title(analysis: Analysis, least: int) -> tuple[str, str, str]:
+    """Name, patients and events, and how many of them have an earlier admission (or nothing where that is unknown)."""
     patients, events = shown_cohort(analysis.cohort.n_patients, analysis.cohort.n_events, least)
-    return f"{analysis.name}\n{patients} patients, {events} events"
+    seen = earlier_counts(analysis.cohort.frame, least)
+    return analysis.name, f"{patients} patients, {events} events", f"{seen} with an earlier admission" if seen else ""
+
+
+def _row_text(panel: "Axes", row: float, words: str, weight: str, fontsize: float) -> None:
+    panel.text(0.0, row, words, weight=weight, fontsize=fontsize, va="center", transform=panel.get_yaxis_transform(),
+               bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5})  # fmt: skip
 
 
 def _panels(analyses: Sequence[Analysis], least: int, draw: object) -> "Figure":
@@ -106,7 +114,7 @@ def _panels(analyses: Sequence[Analysis], least: int, draw: object) -> "Figure":
     figure, axes = _new(_PANEL[0] * len(analyses) + 0.2, _PANEL[1], len(analyses))
     for analysis, panel in zip(analyses, axes, strict=True):
         _clean(panel)
-        panel.set_title(_title(analysis, least), fontsize=11)
+        panel.set_title("\n".join(filter(None, _title(analysis, least))), fontsize=11)
         draw(panel, analysis, least)
     return figure
 
@@ -178,15 +186,18 @@ def _decision(panel: "Axes", analysis: Analysis, least: int) -> None:
 
 
 def _forest(analyses: Sequence[Analysis], least: int) -> "Figure":
-    n_rows = sum(len(a.measured.models) for a in analyses if a.measured) + 1.6 * len(analyses)
+    n_rows = sum(len(a.measured.models) for a in analyses if a.measured) + 2.3 * len(analyses)
     figure, (panel,) = _new(8.2, 1.1 + 0.33 * n_rows)
     _clean(panel)
     panel.grid(axis="y", visible=False)
     row, ticks, labels = 0.0, [], []
     for analysis in analyses:
         assert analysis.measured is not None
-        panel.text(0.0, row, _title(analysis, least).replace("\n", ": "), weight="bold", fontsize=10, va="center",
-                   transform=panel.get_yaxis_transform())  # fmt: skip
+        name, size, seen = _title(analysis, least)
+        _row_text(panel, row, f"{name}: {size}", "bold", 10)
+        if seen:
+            row += 0.7
+            _row_text(panel, row, seen, "normal", 9)
         row += 1
         for model, estimates in analysis.measured.models.items():
             e = estimates["auroc"]
@@ -215,8 +226,7 @@ def _flow(analyses: Sequence[Analysis], least: int) -> "Figure":
     row, ticks, labels = 0.0, [], []
     for analysis in analyses:
         total = max(1, analysis.cohort.steps[0].n_remaining)
-        panel.text(0.0, row, _title(analysis, least).replace("\n", ": "), weight="bold", fontsize=10, va="center",
-                   transform=panel.get_yaxis_transform())  # fmt: skip
+        _row_text(panel, row, ": ".join(_title(analysis, least)[:2]), "bold", 10)
         row += 1
         for step, (reason, left_out, remaining) in zip(
             analysis.cohort.steps, shown_steps(analysis.cohort.steps, least), strict=True

@@ -276,6 +276,8 @@ def _how_to_read(settings: Settings) -> list[str]:
         "model is judged at the hospital it was fitted at. Slope: under 1 the predictions are too extreme; ideal 1.",
         "Stroke is read from billing codes, which are assigned after discharge and carry no time within the admission. "
         "Detection and prediction are different questions and their numbers are not comparable.",
+        "Prediction is asked only of patients who lived to be admitted here again, which nobody knows at the index "
+        "time: its numbers do not hold for everyone who is monitored.",
         f"A large 12-lead model reached about 0.77 for later stroke at the same hospital. Any AUROC above "
         f"{SUSPICIOUS_AUROC} here is taken for leakage until shown otherwise.",
         f"Counts of patients from 1 to {least - 1} are hidden."

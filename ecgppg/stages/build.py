@@ -1,4 +1,4 @@
-"""The build: patients in chunks -> parts -> one shard a chunk -> full_dataset.h5, each whole or absent."""
+"""The build: patients -> parts -> a shard of every chunk but the last -> full_dataset.h5, each whole or absent."""
 
 import json
 import logging
@@ -6,7 +6,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from ecgppg.config.schema import SEGMENT_COLUMNS, OutputLayout
+import numpy as np
+
+from ecgppg.config.schema import OutputLayout
 from ecgppg.config.settings import Settings
 from ecgppg.core.files import publish, read_completion, write_completion
 from ecgppg.core.lock import only_one
@@ -21,15 +23,17 @@ from ecgppg.stages.finished import (
     tables_whole,
     tidy,
 )
-from ecgppg.stages.join import Joined, join_clinic, linkage_counts, write_tables
+from ecgppg.stages.join import ClinicJoin, Joined, linkage_counts
 from ecgppg.stages.parts import dataset_attributes
 from ecgppg.stages.plan import BuildPlan, plan_build
 from ecgppg.stages.room import check_room_for_merge, check_room_for_work
-from ecgppg.stages.shards import build_shards
+from ecgppg.stages.segment_tables import write_tables
+from ecgppg.stages.shards import build_patients, refuse_missing_rows
 from ecgppg.stages.tally import Tally, attrition
 from ecgppg.stages.times import BuildTimes
-from ecgppg.store.merge import merge_segments, merged_columns
-from ecgppg.store.segments import plain
+from ecgppg.store.merge import write_merged
+from ecgppg.store.merged_rows import MergedRows
+from ecgppg.store.segments import Values
 
 log = logging.getLogger("ecgppg.build")
 
@@ -87,10 +91,9 @@ def _build(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
             "dataset: %d patients to build, %s candidate windows, %s of signals",
             len(new), f"{sum(p.n_candidates for p in new):,}", readable_bytes(sum(p.n_bytes for p in new)),
         )  # fmt: skip
-        for path, tally in build_shards(new, settings, layout, next_index(shards), times):
-            total.add(tally)
-            shards[path] = tally
-        sources = ([layout.dataset] if record else []) + sorted(shards)
+        built, tally = build_patients(new, settings, layout, next_index(shards), times)
+        total.add(tally)
+        sources = ([layout.dataset] if record else []) + sorted(shards) + sorted(built)
         record = _merge(sources, plan, total, settings, layout, times)
     shutil.rmtree(layout.build, ignore_errors=True)
     _say_end(record, plan, layout, times)
@@ -102,16 +105,19 @@ def _merge(
 ) -> dict[str, Any]:
     """Merge the sources into the dataset with the clinic's columns, put it in its place, write the tables beside it."""
     check_room_for_merge(layout.root, sources, f"merging {len(sources)} files into {layout.dataset.name}", total.n_rows)
-    joined = _join(sources, plan, settings, times)
-    merged = merged_dataset(layout)
+    path = merged_dataset(layout)
     with times.step("final merge"):
-        merge_segments(sources, merged, dataset_attributes(settings), joined.columns, audited=True)
+        with _rows_of(sources, settings) as merged:
+            refuse_missing_rows(layout, len(merged), total)
+            join = _Join(merged, plan, settings, times)
+            write_merged(merged, path, dataset_attributes(settings), join.columns)
+        joined = join.finish()
         counts = attrition(plan, total) + linkage_counts(joined.linkage)
         write_completion(
-            merged, settings.content("build"), total.n_rows, counts=dict(counts), **total.as_record(),
+            path, settings.content("build"), total.n_rows, counts=dict(counts), **total.as_record(),
             seconds=round(times.total_s, 1), labels=joined.provenance,
         )  # fmt: skip
-        publish(merged, layout.dataset)
+        publish(path, layout.dataset)
     return _write_tables(joined, settings, layout, times)
 
 
@@ -123,18 +129,37 @@ def _complete_tables(
         if layout.build.exists() or not layout.card_markdown.exists() or read_completion(layout.card_json) is None:
             write_card(settings, layout)
         return record
-    joined = _join([layout.dataset], plan, settings, times)
+    with _rows_of([layout.dataset], settings) as merged:
+        join = _Join(merged, plan, settings, times)
+        for block in merged.blocks():
+            join.columns(merged.columns(block))
+        joined = join.finish()
     if json.loads(json.dumps(joined.provenance)) != record["labels"]:
         log.info("dataset: what the clinical tables say has changed since; its labels are written anew")
         return _merge([layout.dataset], plan, total, settings, layout, times)
     return _write_tables(joined, settings, layout, times)
 
 
-def _join(sources: list[Path], plan: BuildPlan, settings: Settings, times: BuildTimes) -> Joined:
-    with times.step("join"):
-        columns = merged_columns(sources, audited=True)
-        known = {column.name: plain(columns[column.name]) for column in SEGMENT_COLUMNS}
-        return join_clinic(known, list(plan.found), settings)
+def _rows_of(sources: list[Path], settings: Settings) -> MergedRows:
+    return MergedRows(sources, (len(settings.channels), settings.n_samples), audited=True)
+
+
+class _Join:
+    """A join with the clinic whose time is counted, wherever it is called from."""
+
+    def __init__(self, merged: MergedRows, plan: BuildPlan, settings: Settings, times: BuildTimes) -> None:
+        self._times = times
+        with times.step("join"):
+            subject_ids = [run.subject_id for run in merged.runs]
+            self._join = ClinicJoin(list(plan.found), merged.n_of_record, subject_ids, settings)
+
+    def columns(self, segments: dict[str, np.ndarray]) -> dict[str, Values]:
+        with self._times.step("join"):
+            return self._join.columns(segments)
+
+    def finish(self) -> Joined:
+        with self._times.step("join"):
+            return self._join.finish()
 
 
 def _write_tables(joined: Joined, settings: Settings, layout: OutputLayout, times: BuildTimes) -> dict[str, Any]:

@@ -31,7 +31,7 @@ STEPS = (
     ("patients_too_few_windows", "left out: fewer kept windows than the least number", 1),
     ("patients_kept", "**patients kept**", 0),
     ("records_found", "records found", 0),
-    ("records_read", "records with a readable header", 0),
+    ("records_read", "records read, of the patients read", 0),
     ("windows_candidate", "candidate windows, from headers", 0),
     ("windows_judged", "windows read and judged", 0),
     ("windows_kept", "windows that passed", 0),
@@ -54,18 +54,18 @@ def write_card(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     dict
         The content of dataset_card.json.
     """
-    from ecgppg.store.reader import open_dataset
+    from ecgppg.store.reader import open_file
 
     record = read_completion(layout.dataset)
     assert record is not None, "the card is written after the dataset"
-    with open_dataset(layout.dataset) as dataset:
-        attributes = dataset.attributes
+    with open_file(layout.dataset, audited=True) as file:
+        content_hash = file.attrs["content_hash"]
     counts, labels = record["counts"], record["labels"]
     flow = _flow(settings, layout) if labels["clinical_tables"] else None
     card = {
         "schema_version": SCHEMA_VERSION,
         "config_hash": record["config_hash"],
-        "content_hash": attributes.get("content_hash"),
+        "content_hash": content_hash,
         "n_segments": record["rows"],
         "n_patients": counts.get("patients_kept", 0),
         "settings": record["content"],
@@ -160,6 +160,7 @@ def _markdown(card: dict[str, Any], dataset: Path) -> str:
             "",
             f"In the tables {history['n_patients_readmitted']:,} of {history['n_patients']:,} patients have more than "
             "one admission: `_before`, `_after` and prediction are unknown for the others.",
+            "",
             *(f"- {notice}" for notice in card["labels"]["notices"]),
         ]
     if card["risk_reserve"]:

@@ -88,14 +88,14 @@ def forecast(plan: BuildPlan, plan_s: float, sample: Sample | None, settings: Se
     expected = [_expected(p, known.get(p.subject_id, sample.patients), settings) for p in plan.patients]
     n_judged, n_kept, n_signal_bytes, n_bytes_read = (sum(column) for column in zip(*expected, strict=True))
     n_parallel = _parallel(settings)
-    n_chunks = math.ceil(n_patients / settings.chunk_size)
     merge = sample.merge
+    # The last chunk stays in parts.
+    share_in_shards = (math.ceil(n_patients / settings.chunk_size) - 1) * settings.chunk_size / n_patients
+    shards_s = share_in_shards * (n_patients * merge.part_s + n_kept * merge.shard_segment_s)
     seconds = (
         plan_s
-        + n_chunks * sample.start_s
-        + (n_patients * sample.patient_s + n_judged * sample.window_s) / n_parallel
-        + n_patients * merge.part_s
-        + n_kept * merge.shard_segment_s
+        + sample.start_s
+        + (n_patients * sample.patient_s + n_judged * sample.window_s + shards_s) / n_parallel
         + merge.last_s.at(n_kept)
     )
     n_written = n_signal_bytes + merge.other_bytes.at(n_kept)

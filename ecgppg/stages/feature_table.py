@@ -1,5 +1,6 @@
 """clinical_features.csv and the dictionary beside it, with the maps and lists that the settings name."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ from ecgppg.config.schema import OutputLayout
 from ecgppg.config.settings import Settings
 from ecgppg.core.files import atomic_path, write_completion
 from ecgppg.stages.wave_features import MEANINGS
+
+log = logging.getLogger("ecgppg.clinical")
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,10 @@ def make_features(
         The table leaks its outcomes.
     """
     maps = load_maps(settings.elixhauser_file, settings.cha2ds2_vasc_file, settings.ccs_file)
+    if maps.ccs is None:
+        log.info("clinical features: ccs_file is not set: no CCS groups among them")
     features = clinical_features(tables, definitions, rows, maps)
-    check_leakage(features)
+    check_leakage(features, definitions=definitions)
     seen_in = earlier_admissions_seen(features, settings.min_cell_patients)
     dictionary = feature_dictionary(features, definitions, maps, MEANINGS, seen_in)
     hashes = {"definitions_hash": definitions.content_hash, "comorbidity_hash": maps.content_hash}

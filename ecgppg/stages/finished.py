@@ -105,10 +105,10 @@ def tables_whole(layout: OutputLayout, record: dict[str, Any]) -> bool:
     record : dict
         The dataset's completion record.
     """
-    from ecgppg.store.reader import open_dataset
+    from ecgppg.store.reader import open_file
 
-    with open_dataset(layout.dataset) as dataset:
-        content_hash = dataset.attributes["content_hash"]
+    with open_file(layout.dataset, audited=True) as file:
+        content_hash = file.attrs["content_hash"]
     wanted = {"content_hash": content_hash, "labels_hash": record["labels"].get("labels_hash")}
     clinical = [layout.linkage, layout.patient_labels, layout.features, layout.features_dictionary]
     if not record["labels"]["clinical_tables"]:

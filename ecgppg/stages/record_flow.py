@@ -1,6 +1,6 @@
 """What became of every record: found, readable, with the channels asked for, linked to an admission, kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from ecgppg.config.settings import Settings
 from ecgppg.sources.find import Patient
 from ecgppg.waveform.channels import pick_channels
 from ecgppg.waveform.header import GAP, Header, read_header
+
+_UNLINKED = {"none": "no admission within 12 h, or no time", "ambiguous": "two admissions as near"}
 
 
 @dataclass(frozen=True)
@@ -37,16 +39,21 @@ class FlowStep:
     n_patients: int
     reasons: tuple[tuple[str, int], ...] = ()
 
+    def loss(self, n_lost: int) -> str:
+        """What left here in words: "12: not linked (no admission within 12 h, or no time: 12)"."""
+        reasons = "; ".join(f"{name}: {n:,}" for name, n in self.reasons)
+        return f"{n_lost:,}: {self.lost}" + (f" ({reasons})" if reasons else "")
 
-def record_facts(patients: list[Patient], kept_record_N: np.ndarray, settings: Settings) -> pd.DataFrame:
+
+def record_facts(patients: list[Patient], n_kept: Mapping[str, int], settings: Settings) -> pd.DataFrame:
     """What headers tell of every record, and how many of its windows were kept.
 
     Parameters
     ----------
     patients : list of Patient
         Everyone found, whether or not a window of them was kept.
-    kept_record_N : (N,) array of str
-        Record of every segment of the dataset.
+    n_kept : mapping of str to int
+        Segments of every record of the dataset.
     settings : Settings
         Names the waveform folder and the required channels.
 
@@ -58,8 +65,6 @@ def record_facts(patients: list[Patient], kept_record_N: np.ndarray, settings: S
     """
     assert settings.waveforms_dir
     root = Path(settings.waveforms_dir)
-    kept, counts = np.unique(kept_record_N.astype(str), return_counts=True)
-    n_kept = dict(zip(kept.tolist(), counts.tolist(), strict=True))
     rows = []
     for patient in patients:
         for record in patient.records:
@@ -114,7 +119,7 @@ def record_flow(linkage: pd.DataFrame, required_channels: Sequence[str]) -> list
         leaving = linkage[left & ~passes.to_numpy(bool)]
         left = left & passes.to_numpy(bool)
         grades = leaving["link_grade_name"].value_counts() if passed.startswith("linked") else pd.Series(dtype=int)
-        steps.append(_step(passed, lost, linkage, left, tuple((str(k), int(n)) for k, n in grades.items())))
+        steps.append(_step(passed, lost, linkage, left, tuple((_UNLINKED[str(k)], int(n)) for k, n in grades.items())))
     return steps
 
 
@@ -149,8 +154,7 @@ def flow_lines(steps: Sequence[FlowStep], kept_unlinked: int, figure: str) -> li
     ]
     before = 0
     for step in steps:
-        reasons = ", ".join(f"{name} {n:,}" for name, n in step.reasons)
-        left = f"{before - step.n_records:,}: {step.lost}" + (f" ({reasons})" if reasons else "") if step.lost else ""
+        left = step.loss(before - step.n_records) if step.lost else ""
         lines.append(f"| {step.passed} | {step.n_records:,} | {step.n_patients:,} | {left} |")
         before = step.n_records
     lines += ["", f"![flow of records]({figure})"]

@@ -7,7 +7,7 @@ from ecgppg.stages.record_flow import FlowStep
 from ecgppg.stages.report_figures import BLUE, GREY, to_png
 
 _BOX_HEIGHT = 0.72
-_WORDS_PER_LINE = 34
+_WORDS_PER_LINE = 42
 
 
 def record_flow_png(steps: Sequence[FlowStep]) -> bytes:
@@ -31,7 +31,7 @@ def record_flow_png(steps: Sequence[FlowStep]) -> bytes:
     axes.set_ylim(-len(steps) + 0.55, 0.45)
     for i, step in enumerate(steps):
         words = f"records {step.passed}" if i else "records found"
-        text = f"{words}\n{step.n_records:,} of {step.n_patients:,} patients"
+        text = f"{words}\n{step.n_records:,}, of {step.n_patients:,} patients"
         axes.text(2.3, -i, text, ha="center", va="center", fontsize=10, color="white", linespacing=1.5, bbox=_box(BLUE))
         if not i:
             continue
@@ -41,14 +41,9 @@ def record_flow_png(steps: Sequence[FlowStep]) -> bytes:
         middle = -i + 0.5
         axes.annotate("", xy=(4.9, middle), xytext=(2.3, middle), arrowprops=arrow)
         lost = steps[i - 1].n_records - step.n_records
-        axes.text(5.1, middle, _losses(step, lost), ha="left", va="center", fontsize=9, bbox=_box(GREY))
+        words = textwrap.fill(step.loss(lost), _WORDS_PER_LINE)
+        axes.text(5.1, middle, words, ha="left", va="center", fontsize=9, bbox=_box(GREY))
     return to_png(figure)
-
-
-def _losses(step: FlowStep, lost: int) -> str:
-    reasons = ", ".join(f"{name} {n:,}" for name, n in step.reasons)
-    words = f"{lost:,}: {step.lost}" + (f" ({reasons})" if reasons else "")
-    return textwrap.fill(words, _WORDS_PER_LINE + 8)
 
 
 def _box(colour: str) -> dict[str, object]:

@@ -11,7 +11,8 @@ from ecgppg.config.settings import Settings
 from ecgppg.core.files import read_completion, write_completion
 from ecgppg.sources.find import find_patients
 from ecgppg.stages.card import write_card
-from ecgppg.stages.join import join_clinic, linkage_counts, write_tables
+from ecgppg.stages.join import join_clinic, linkage_counts
+from ecgppg.stages.segment_tables import write_tables
 from ecgppg.store.reader import open_dataset
 from ecgppg.store.writer import replace_columns
 
@@ -48,8 +49,8 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     with open_dataset(layout.dataset) as dataset:
         columns = {name: dataset.column(name) for name in dataset.columns}
         stale = [n for n in dataset.columns if is_label(n) or n in {c.name for c in CLINICAL_COLUMNS}]
-    joined = join_clinic(columns, find_patients(settings), settings)
-    replace_columns(layout.dataset, layout.dataset, joined.columns, drop=stale)
+    labels, joined = join_clinic(columns, find_patients(settings), settings)
+    replace_columns(layout.dataset, layout.dataset, labels, drop=stale)
     unlinked = Counter({key: n for key, n in record["counts"].items() if not key.startswith("linked:")})
     write_completion(
         layout.dataset, record["content"], record["rows"], counts=dict(unlinked + linkage_counts(joined.linkage)),

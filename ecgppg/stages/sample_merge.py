@@ -1,4 +1,4 @@
-"""What the parent does after its workers, measured on a few parts: merge, join with the clinic, write the tables."""
+"""What comes after the parts, measured on a few: shards, the last merge with its join, the tables."""
 
 import logging
 import time
@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ecgppg.config.schema import SEGMENT_COLUMNS, OutputLayout
+from ecgppg.config.schema import OutputLayout
 from ecgppg.config.settings import Settings
 from ecgppg.core.files import write_completion
-from ecgppg.stages.join import join_clinic, write_tables
+from ecgppg.stages.join import ClinicJoin
 from ecgppg.stages.parts import dataset_attributes
-from ecgppg.store.merge import merge_segments, merged_columns
+from ecgppg.stages.segment_tables import write_tables
+from ecgppg.store.merge import merge_segments, write_merged
+from ecgppg.store.merged_rows import MergedRows
 from ecgppg.store.reader import open_file
-from ecgppg.store.segments import plain
 
 REPEATS = 3
 
@@ -85,11 +86,11 @@ def measure_merge(small: Sequence[Path], large: Sequence[Path], folder: Path, se
         for name, parts in (("small", small), ("large", large)):
             shard, layout = folder / f"{name}.h5", OutputLayout(folder / name)
             shard_s.append(_seconds(partial(_merge_shard, parts, shard, settings)))
-            last_s.append(_seconds(partial(_finish, shard, layout, unlabelled)))
+            last_s.append(_seconds(partial(_finish, parts, layout, unlabelled)))
             other_bytes.append(sum(path.stat().st_size for path in layout.root.iterdir()) - _signal_bytes(layout))
         last = Line.through(*zip(n_segments, last_s, strict=True))
         if settings.clinical_dir:
-            labelled = partial(_finish, folder / "large.h5", OutputLayout(folder / "labelled"), settings)
+            labelled = partial(_finish, large, OutputLayout(folder / "labelled"), settings)
             last = Line(max(_seconds(labelled, 1) - last.each * n_segments[1], 0.0), last.each)
     shard_cost = Line.through(*zip(n_segments, shard_s, strict=True))
     return MergeCost(
@@ -103,13 +104,13 @@ def _merge_shard(parts: Sequence[Path], shard: Path, settings: Settings) -> None
     write_completion(shard, {}, n_rows)
 
 
-def _finish(shard: Path, layout: OutputLayout, settings: Settings) -> None:
-    columns = merged_columns([shard])
-    known = {column.name: plain(columns[column.name]) for column in SEGMENT_COLUMNS}
-    joined = join_clinic(known, [], settings)
-    n_rows = merge_segments([shard], layout.dataset, dataset_attributes(settings), joined.columns)
+def _finish(parts: Sequence[Path], layout: OutputLayout, settings: Settings) -> None:
+    with MergedRows(parts, audited=True) as merged:
+        join = ClinicJoin([], merged.n_of_record, [run.subject_id for run in merged.runs], settings)
+        write_merged(merged, layout.dataset, dataset_attributes(settings), join.columns)
+        n_rows = len(merged)
     write_completion(layout.dataset, {}, n_rows)
-    write_tables(joined, layout)
+    write_tables(join.finish(), layout)
 
 
 def _seconds(work: Callable[[], None], repeats: int = REPEATS) -> float:

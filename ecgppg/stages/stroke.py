@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ecgppg.clinical.code_lists import load_definitions
 from ecgppg.config.errors import InputError
 from ecgppg.config.schema import OutputLayout, completion_path
 from ecgppg.config.settings import Settings
@@ -68,7 +69,8 @@ def run(
         A table that cannot serve, or a leak.
     """
     features_path = features_path or layout.features
-    table = read_features(features_path)
+    definitions = load_definitions(Path(settings.code_lists) if settings.code_lists else None)
+    table = read_features(features_path, definitions)
     folder = layout.stroke / "simulated" if simulated else layout.stroke
     folder.mkdir(parents=True, exist_ok=True)
     notes: list[str] = []

@@ -12,7 +12,8 @@ import h5py
 import numpy as np
 
 from ecgppg.config.schema import SEGMENT_COLUMNS
-from ecgppg.store.layout import DIGEST_BYTES, ROWS_PER_BLOCK, blocks, category_names
+from ecgppg.store.columns import category_names
+from ecgppg.store.layout import DIGEST_BYTES, ROWS_PER_BLOCK, blocks
 
 CONTENT_COLUMNS = frozenset(column.name for column in SEGMENT_COLUMNS)
 

@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import numpy as np
 
 from ecgppg.config.errors import RunError
-from ecgppg.config.schema import FLAGS, LINK_GRADES, SCHEMA_VERSION
+from ecgppg.config.schema import SCHEMA_VERSION
 from ecgppg.core.files import atomic_path
-from ecgppg.store.segments import KNOWN_COLUMNS, Categories, Values
 
 ROWS_PER_BLOCK = 65536
 DIGEST_BYTES = 32
@@ -50,7 +48,9 @@ def new_file(path: Path, attributes: Mapping[str, Any], shape_CT: tuple[int, int
         raise RunError(f"{path.name}: root attribute {absent[0]} is absent")
     if len(attributes["channel_names"]) != shape_CT[0]:
         raise RunError(f"{path.name}: {len(attributes['channel_names'])} channel names for {shape_CT[0]} channels")
-    with atomic_path(path) as temporary, h5py.File(temporary, "w", libver=("v110", "v110")) as file:
+    # Chunks are written once and whole: a cache of them, a megabyte for each of a hundred columns, would serve nobody.
+    options = {"libver": ("v110", "v110"), "rdcc_nbytes": 0}
+    with atomic_path(path) as temporary, h5py.File(temporary, "w", **options) as file:
         file.attrs["schema_version"] = SCHEMA_VERSION
         for name, value in attributes.items():
             if name not in HASH_ATTRIBUTES:
@@ -74,61 +74,7 @@ def is_direct(signals: h5py.Dataset) -> bool:
     return signals.chunks == (1, *signals.shape[1:]) and filters == [h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE]
 
 
-def write_column(group: h5py.Group, name: str, values: Values) -> None:
-    """One column in blocks of rows: numbers as they are, strings as fixed-length UTF-8, categories with names."""
-    raw = values.codes if isinstance(values, Categories) else values
-    n_rows, *rest = raw.shape
-    is_text = raw.dtype == object
-    dtype = h5py.string_dtype("utf-8", _longest(raw)) if is_text else raw.dtype.newbyteorder("<")
-    chunk = (max(1, min(n_rows, ROWS_PER_BLOCK)), *rest)
-    dataset = group.create_dataset(
-        name, raw.shape, dtype, chunks=chunk, maxshape=(max(n_rows, 1), *rest),
-        shuffle=True, compression="gzip", compression_opts=4,
-    )  # fmt: skip
-    for start in range(0, n_rows, ROWS_PER_BLOCK):
-        block = raw[start : start + ROWS_PER_BLOCK]
-        dataset[start : start + len(block)] = encode_text(block, dtype) if is_text else block
-    if isinstance(values, Categories):
-        dataset.attrs["categories"] = list(values.names) or h5py.Empty(h5py.string_dtype())
-    if name in KNOWN_COLUMNS:
-        dataset.attrs["meaning"] = KNOWN_COLUMNS[name].meaning
-    if name == "flags":
-        dataset.attrs["bits"] = list(FLAGS)
-    if name == "link_grade":
-        dataset.attrs["grades"] = list(LINK_GRADES)
-
-
-def read_column(dataset: h5py.Dataset) -> Values:
-    """One column whole: strings as an object array of str that share their memory, categories with names."""
-    if "categories" in dataset.attrs:
-        return Categories(dataset[:], category_names(dataset))
-    if dataset.dtype.kind != "S":
-        return dataset[:]
-    known: dict[bytes, str] = {}
-    out = np.empty(dataset.shape, object)
-    for start in range(0, len(dataset), ROWS_PER_BLOCK):
-        texts, codes = np.unique(dataset[start : start + ROWS_PER_BLOCK], return_inverse=True)
-        shared = [known.setdefault(text, text.decode("utf-8", "replace")) for text in texts.tolist()]
-        out[start : start + len(codes)] = np.array(shared, dtype=object)[codes]
-    return out
-
-
-def category_names(dataset: h5py.Dataset) -> tuple[str, ...]:
-    """Names in the attribute `categories`."""
-    names = dataset.attrs["categories"]
-    return () if isinstance(names, h5py.Empty) else tuple(str(name) for name in names)
-
-
-def encode_text(texts: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """An object array of str as fixed-length UTF-8 of the given h5py string type."""
-    return np.array([text.encode() for text in texts.tolist()], dtype=dtype)
-
-
 def blocks(n_rows: int, size: int) -> Iterator[slice]:
     """Slices that cover `n_rows`, `size` rows each."""
     for start in range(0, n_rows, size):
         yield slice(start, min(start + size, n_rows))
-
-
-def _longest(texts: np.ndarray) -> int:
-    return max((len(text.encode()) for text in set(texts.tolist())), default=1) or 1

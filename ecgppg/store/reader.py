@@ -4,7 +4,7 @@ Shapes: n segments asked for, C channels, T samples.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,18 +14,20 @@ import numpy as np
 from ecgppg.config.errors import InputError, RunError
 from ecgppg.store.audit import audit_file, first_line
 from ecgppg.store.codec import decode_planes, unshuffle
+from ecgppg.store.columns import read_column
 from ecgppg.store.content_hash import ContentHash, segment_digests
-from ecgppg.store.layout import blocks, is_direct, read_column
+from ecgppg.store.layout import blocks, is_direct
 from ecgppg.store.segments import KNOWN_COLUMNS, Categories, Values
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SEGMENTS_PER_BLOCK = 256
+ROWS_PER_FRAME = 32768
 RANK = {name: rank for rank, name in enumerate(KNOWN_COLUMNS)}
 
 
-def open_file(path: Path, audited: bool = False) -> h5py.File:
+def open_file(path: Path, audited: bool = False, cache_bytes: int = 2**20) -> h5py.File:
     """A dataset file, open for reading.
 
     Parameters
@@ -34,6 +36,8 @@ def open_file(path: Path, audited: bool = False) -> h5py.File:
         The file.
     audited : bool
         It was audited by this process and not changed since: skip that.
+    cache_bytes : int
+        What HDF5 may keep of each dataset that is open.
 
     Raises
     ------
@@ -44,7 +48,7 @@ def open_file(path: Path, audited: bool = False) -> h5py.File:
         raise InputError(f"{path}: no such file")
     try:
         # Files are renamed into place whole and never changed after: no lock is needed, and network disks refuse it.
-        file = h5py.File(path, "r", locking=False)
+        file = h5py.File(path, "r", locking=False, rdcc_nbytes=cache_bytes)
     except OSError as error:
         raise InputError(f"{path}: not a readable HDF5 file ({first_line(error)})") from None
     try:
@@ -118,8 +122,7 @@ class SegmentDataset:
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns: the schema's in its order, then the labels by name."""
-        names = list(self.file["segments"])
-        return tuple(sorted(names, key=lambda name: (RANK.get(name, len(RANK)), name)))
+        return tuple(_names(self.file))
 
     @property
     def scale(self) -> np.ndarray:
@@ -160,18 +163,7 @@ class SegmentDataset:
 
     def to_frame(self) -> "pd.DataFrame":
         """All one-dimensional columns as a table; categories as pandas categoricals, NaN where unknown."""
-        import pandas as pd
-
-        table: dict[str, Any] = {}
-        for name in self.columns:
-            values = self.values(name)
-            if isinstance(values, Categories):
-                codes = values.codes.astype(np.int16)
-                codes[codes >= len(values.names)] = -1
-                table[name] = pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(list(values.names)))
-            elif values.ndim == 1:
-                table[name] = values
-        return pd.DataFrame(table)
+        return _frame(self.file, slice(0, len(self)))
 
     def read_raw(self, indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Codes and steps of the given rows, in the order asked for.
@@ -250,6 +242,33 @@ def open_dataset(path: Path | str) -> SegmentDataset:
         If it is absent, not a dataset, or refused by the audit.
     """
     return SegmentDataset(Path(path))
+
+
+def frames(file: h5py.File) -> Iterator["pd.DataFrame"]:
+    """`SegmentDataset.to_frame` of an open file, block after block with the index of the whole; at least one."""
+    for rows in blocks(max(len(file["scale"]), 1), ROWS_PER_FRAME):
+        yield _frame(file, rows)
+
+
+def _frame(file: h5py.File, rows: slice) -> "pd.DataFrame":
+    import pandas as pd
+
+    table: dict[str, Any] = {}
+    for name in _names(file):
+        values = read_column(file["segments"][name], rows)
+        if isinstance(values, Categories):
+            codes = values.codes.astype(np.int16)
+            codes[codes >= len(values.names)] = -1
+            table[name] = pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(list(values.names)))
+        elif values.ndim == 1:
+            table[name] = values
+    first, over, _ = rows.indices(len(file["scale"]))
+    return pd.DataFrame(table, index=pd.RangeIndex(first, over))
+
+
+def _names(file: h5py.File) -> list[str]:
+    """Columns: the schema's in its order, then the labels by name."""
+    return sorted(file["segments"], key=lambda name: (RANK.get(name, len(RANK)), name))
 
 
 def _plain(value: Any) -> Any:

@@ -45,7 +45,7 @@ class Categories:
 
 
 Values = np.ndarray | Categories
-"""What a column holds: numbers, strings (an object array of str), or categories."""
+"""What a column holds: numbers, strings (object arrays of str, or fixed-length UTF-8 as in files), or categories."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +137,7 @@ def as_column(name: str, values: Values, n_rows: int, n_channels: int) -> Values
             raise RunError(f"segments: categories of column {name} do not fit its {len(values.names)} names")
         return Categories(raw.astype(np.uint8), tuple(values.names))
     if (known and known.dtype == "str") or (known is None and raw.dtype.kind in "OUST"):
-        return raw if raw.dtype == object else raw.astype(str).astype(object)
+        return raw if raw.dtype.kind in "OS" else raw.astype(str).astype(object)
     if raw.dtype.kind not in "biuf":
         raise RunError(f"segments: column {name} holds {raw.dtype}, neither numbers nor strings")
     return raw.astype(known.dtype if known else np.int8 if raw.dtype == bool else raw.dtype, copy=False)

@@ -12,8 +12,9 @@ import numpy as np
 from ecgppg.config.errors import RunError
 from ecgppg.config.schema import SEGMENT_COLUMNS
 from ecgppg.store.codec import encode_segments
+from ecgppg.store.columns import write_column
 from ecgppg.store.content_hash import CONTENT_COLUMNS, ContentHash, labels_hash, segment_digests
-from ecgppg.store.layout import DIGEST_BYTES, create_signals, new_file, write_column
+from ecgppg.store.layout import DIGEST_BYTES, create_signals, new_file
 from ecgppg.store.reader import open_file
 from ecgppg.store.segments import SegmentTable, Values, as_column, concatenate, dataset_order, empty_column
 
