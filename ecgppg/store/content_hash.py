@@ -13,16 +13,17 @@ import numpy as np
 
 from ecgppg.config.schema import SEGMENT_COLUMNS
 from ecgppg.store.columns import category_names
-from ecgppg.store.layout import DIGEST_BYTES, ROWS_PER_BLOCK, blocks
+from ecgppg.store.layout import ROWS_PER_BLOCK, blocks
+from ecgppg.store.sha256 import sha256_of_each
 
 CONTENT_COLUMNS = frozenset(column.name for column in SEGMENT_COLUMNS)
 
 
 def segment_digests(signals_NCT: np.ndarray) -> np.ndarray:
     """SHA-256 of each segment's codes (int16, little endian, channel after channel), uint8 of shape (N, 32)."""
-    codes = np.ascontiguousarray(signals_NCT, "<i2")
-    joined = b"".join(hashlib.sha256(segment).digest() for segment in codes)
-    return np.frombuffer(joined, np.uint8).reshape(len(codes), DIGEST_BYTES)
+    n, n_channels, n_samples = signals_NCT.shape
+    codes = np.ascontiguousarray(signals_NCT, "<i2").reshape(n, n_channels * n_samples)
+    return sha256_of_each(codes.view(np.uint8))
 
 
 class ContentHash:
