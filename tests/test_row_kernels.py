@@ -5,6 +5,7 @@ import pytest
 from scipy import ndimage
 
 from ecgppg.core.greatest import greatest_size
+from ecgppg.core.seeds import segment_id, segment_ids
 from ecgppg.waveform.moving import median_of, moving_average, moving_maximum
 from ecgppg.waveform.run_length import longest_run
 from ecgppg.waveform.sums import dot, total, variance
@@ -60,3 +61,8 @@ def test_sums_are_those_of_whole_numbers() -> None:
 
 def test_greatest_size_of_nothing_is_0() -> None:
     assert greatest_size(np.empty(0, np.float32)) == 0
+
+
+def test_ids_of_many_segments_are_those_of_each() -> None:
+    record = "p00/p000020/p000020-2183-04-28-17-47"
+    assert segment_ids("mimic3", record, range(50)) == [segment_id("mimic3", record, start) for start in range(50)]

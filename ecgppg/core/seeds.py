@@ -1,6 +1,7 @@
 """Stable hashes: the same number for the same things on every machine, for identifiers and random choices."""
 
 import hashlib
+from collections.abc import Iterable
 
 
 def hash63(*parts: object) -> int:
@@ -13,6 +14,17 @@ def hash63(*parts: object) -> int:
     """
     text = "\0".join(map(str, parts)).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
+
+
+def segment_ids(source: str, record: str, start_samples: Iterable[int]) -> list[int]:
+    """`segment_id` of many segments of one record."""
+    begun = hashlib.blake2b("\0".join(("segment", source, record, "")).encode(), digest_size=8)
+    ids = []
+    for start_sample in start_samples:
+        whole = begun.copy()
+        whole.update(b"%d" % start_sample)
+        ids.append(int.from_bytes(whole.digest(), "big") >> 1)
+    return ids
 
 
 def hash_unit(*parts: object) -> float:

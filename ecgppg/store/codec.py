@@ -142,7 +142,8 @@ def _quantize(x_NCT: np.ndarray, step_NC: np.ndarray, signals_NCT: np.ndarray, s
 def _shuffle(codes_NV: np.ndarray, planes: np.ndarray) -> None:
     """All low bytes of a segment, then all high bytes."""
     for i in range(len(codes_NV)):
-        for v in range(codes_NV.shape[1]):
-            code = codes_NV[i, v]
-            planes[i, 0, v] = np.uint8(code & 0xFF)
-            planes[i, 1, v] = np.uint8((code >> 8) & 0xFF)
+        codes_V, low_V, high_V = codes_NV[i].view(np.uint16), planes[i, 0], planes[i, 1]
+        for v in range(len(codes_V)):
+            low_V[v] = np.uint8(codes_V[v])
+        for v in range(len(codes_V)):
+            high_V[v] = np.uint8(codes_V[v] >> np.uint16(8))

@@ -12,7 +12,7 @@ import numpy as np
 from ecgppg.config.build import BuildSettings
 from ecgppg.config.schema import SEGMENT_COLUMNS
 from ecgppg.config.settings import Settings
-from ecgppg.core.seeds import segment_id
+from ecgppg.core.seeds import segment_ids
 from ecgppg.waveform.verdict import Verdict
 from ecgppg.waveform.windows import RunWindows
 
@@ -70,7 +70,7 @@ def kept_windows(
     filtered_NCT = windows.filtered(kept)
     filtered_NCT[~present_NC] = 0.0
     values = {
-        "segment_id": [segment_id(settings.source, windows.record, start) for start in starts_N.tolist()],
+        "segment_id": segment_ids(settings.source, windows.record, starts_N.tolist()),
         "subject_id": np.full(len(kept), subject_id),
         "subject": np.full(len(kept), subject, dtype=object),
         "record": np.full(len(kept), windows.record, dtype=object),

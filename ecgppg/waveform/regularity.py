@@ -55,7 +55,8 @@ def _template_correlation(x_NT: np.ndarray, position_NB: np.ndarray, before: int
     n, n_samples = x_NT.shape
     most, width = position_NB.shape[1], before + after + 1
     correlation_N = np.full(n, np.nan)
-    beat_BW, mean_W, correlation_B = np.empty((most, width)), np.empty(width), np.empty(most)
+    beat_BW, mean_W = np.empty((most, width)), np.empty(width)
+    correlation_B, per_length_B = np.empty(most), np.empty(most)
     for row in range(n):
         n_beats = 0
         mean_W[:] = 0.0
@@ -67,26 +68,24 @@ def _template_correlation(x_NT: np.ndarray, position_NB: np.ndarray, before: int
             source_W, beat_W = x_NT[row, position - before : position + after + 1], beat_BW[n_beats]
             for w in range(width):
                 beat_W[w] = source_W[w] if source_W[w] == source_W[w] else 0.0
-            _standardise(beat_W, True)
+            mean = total(beat_W) / width
             for w in range(width):
-                mean_W[w] += beat_W[w]
+                beat_W[w] -= mean
+            per_length = _per_length(beat_W)
+            for w in range(width):
+                mean_W[w] += beat_W[w] * per_length
+            per_length_B[n_beats] = per_length
             n_beats += 1
         if n_beats < 3:
             continue
-        _standardise(mean_W, False)
+        per_length = _per_length(mean_W)
         for b in range(n_beats):
-            correlation_B[b] = dot(beat_BW[b], mean_W)
+            correlation_B[b] = dot(beat_BW[b], mean_W) * (per_length * per_length_B[b])
         correlation_N[row] = median_of(correlation_B, n_beats)
     return correlation_N
 
 
 @compiled
-def _standardise(beat_W: np.ndarray, centred: bool) -> None:
-    """To length 1, its mean taken out first where asked for."""
-    if centred:
-        mean = total(beat_W) / len(beat_W)
-        for w in range(len(beat_W)):
-            beat_W[w] -= mean
-    scale = 1.0 / max(np.sqrt(dot(beat_W, beat_W)), 1e-12)
-    for w in range(len(beat_W)):
-        beat_W[w] *= scale
+def _per_length(x_W: np.ndarray) -> float:
+    """What brings a row to length 1."""
+    return 1.0 / max(np.sqrt(dot(x_W, x_W)), 1e-12)

@@ -1,7 +1,7 @@
 """Sums over one row in float64, always added in the same order.
 
-Short rows in four partial sums that run beside each other; long ones are folded in two again and again, many samples at
-a time.
+Short rows in eight partial sums that run beside each other; long ones are folded in two again and again, many samples
+at a time.
 """
 
 import numpy as np
@@ -12,31 +12,41 @@ from ecgppg.core.compiled import compiled
 @compiled
 def total(x_T: np.ndarray) -> float:
     """Sum of a short row."""
-    n, whole = len(x_T), len(x_T) // 4 * 4
-    a = b = c = d = 0.0
-    for t in range(0, whole, 4):
-        a += x_T[t]
-        b += x_T[t + 1]
-        c += x_T[t + 2]
-        d += x_T[t + 3]
+    n, whole = len(x_T), len(x_T) // 8 * 8
+    a = b = c = d = e = f = g = h = 0.0
+    for t in range(0, whole, 8):
+        x = x_T[t : t + 8]
+        a += x[0]
+        b += x[1]
+        c += x[2]
+        d += x[3]
+        e += x[4]
+        f += x[5]
+        g += x[6]
+        h += x[7]
     for t in range(whole, n):
         a += x_T[t]
-    return (a + b) + (c + d)
+    return ((a + b) + (c + d)) + ((e + f) + (g + h))
 
 
 @compiled
 def dot(x_T: np.ndarray, y_T: np.ndarray) -> float:
     """Sum of the products of two short rows."""
-    n, whole = len(x_T), len(x_T) // 4 * 4
-    a = b = c = d = 0.0
-    for t in range(0, whole, 4):
-        a += x_T[t] * y_T[t]
-        b += x_T[t + 1] * y_T[t + 1]
-        c += x_T[t + 2] * y_T[t + 2]
-        d += x_T[t + 3] * y_T[t + 3]
+    n, whole = len(x_T), len(x_T) // 8 * 8
+    a = b = c = d = e = f = g = h = 0.0
+    for t in range(0, whole, 8):
+        x, y = x_T[t : t + 8], y_T[t : t + 8]
+        a += x[0] * y[0]
+        b += x[1] * y[1]
+        c += x[2] * y[2]
+        d += x[3] * y[3]
+        e += x[4] * y[4]
+        f += x[5] * y[5]
+        g += x[6] * y[6]
+        h += x[7] * y[7]
     for t in range(whole, n):
         a += x_T[t] * y_T[t]
-    return (a + b) + (c + d)
+    return ((a + b) + (c + d)) + ((e + f) + (g + h))
 
 
 @compiled
