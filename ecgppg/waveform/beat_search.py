@@ -37,7 +37,9 @@ class Search(NamedTuple):
 
 
 @compiled
-def search_beats(x_NT: np.ndarray, wanted: np.ndarray, how: Search, position_NB: np.ndarray) -> None:
+def search_beats(
+    x_NT: np.ndarray, wanted: np.ndarray, how: Search, position_NB: np.ndarray, count_N: np.ndarray
+) -> None:
     """Find the beats of every window.
 
     Parameters
@@ -48,7 +50,9 @@ def search_beats(x_NT: np.ndarray, wanted: np.ndarray, how: Search, position_NB:
         int64, indices of the windows to search.
     how : Search
     position_NB : np.ndarray
-        int32 (N, T // 2 + 1), all -1; filled from the left with the beats of each window.
+        int32 (N, T // 2 + 1), filled from the left with the beats of each window, -1 after them.
+    count_N : np.ndarray
+        int16 (N,), filled with how many they are.
     """
     n_samples = x_NT.shape[1]
     slope_T = np.empty(n_samples, np.float32)
@@ -57,12 +61,15 @@ def search_beats(x_NT: np.ndarray, wanted: np.ndarray, how: Search, position_NB:
     filled_T = np.empty(n_samples, np.float32)
     # In eights, as `_tops` looks at them.
     is_top_T = np.zeros(-(-n_samples // 8) * 8, np.uint8)
+    position_NB[:] = -1
+    count_N[:] = 0
     for row in wanted:
         x_T, position_B = x_NT[row], position_NB[row]
         for t in range(n_samples):
             filled_T[t] = x_T[t] if x_T[t] == x_T[t] else np.float32(0)
         _envelope(x_T, how, slope_T)
         n = _tops(slope_T, how.apart, is_top_T, scratch_T, position_B)
+        n_found = n
         n = _high_enough(position_B, n, slope_T, how, scratch_T)
         if _any_closer(position_B, n, how.after):
             if how.sharp_size:
@@ -74,7 +81,9 @@ def search_beats(x_NT: np.ndarray, wanted: np.ndarray, how: Search, position_NB:
             else:
                 n = _without_after_waves(position_B, n, slope_T, slope_T, how)
         n = _peaks(position_B, n, filled_T, how)
-        position_B[n:] = -1
+        for b in range(n, n_found):
+            position_B[b] = -1
+        count_N[row] = n
 
 
 @compiled

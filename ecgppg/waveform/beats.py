@@ -136,11 +136,9 @@ def detect_beats(
     method = _METHODS[kind]
     x_NT = np.asarray(x_NT, dtype=np.float32)
     n, n_samples = x_NT.shape
-    position_NB = np.full((n, n_samples // 2 + 1), -1, dtype=np.int32)
+    position_NB, count_N = np.empty((n, n_samples // 2 + 1), np.int32), np.empty(n, np.int16)
     wanted = np.arange(n) if wanted_N is None else np.flatnonzero(wanted_N)
-    if wanted.size and n_samples:
-        search_beats(x_NT, wanted, method.in_samples(fs_hz, n_samples), position_NB)
-    count_N = (position_NB >= 0).sum(axis=1).astype(np.int16)
+    search_beats(x_NT, wanted[: n if n_samples else 0], method.in_samples(fs_hz, n_samples), position_NB, count_N)
     return Beats(position_NB[:, : max(int(count_N.max(initial=0)), 1)], count_N)
 
 

@@ -38,7 +38,7 @@ def moving_average(x_T: np.ndarray, size: int, out_T: np.ndarray) -> None:
             done += digit * width
         if done == size:
             break
-        _widen(span, width, wider[: len(span) - 3 * width])
+        sums_of_four(span, width, wider[: len(span) - 3 * width])
         span, wider = wider[: len(span) - 3 * width], span
         width *= 4
     _scale(total_T, np.float32(1.0 / size), out_T)
@@ -70,6 +70,25 @@ def moving_maximum(x_T: np.ndarray, reach: int, out_T: np.ndarray) -> None:
         width *= 4
     last = size - width
     _greatest(span, min(width, last), min(2 * width, last), last, out_T)
+
+
+@compiled
+def sums_of_four(span: np.ndarray, width: int, wider: np.ndarray) -> None:
+    """Sums of four neighbouring spans.
+
+    Parameters
+    ----------
+    span : np.ndarray
+        float32 (T,): sums of `width` samples from each on.
+    width : int
+        Samples.
+    wider : np.ndarray
+        float32, at most T - 3 * `width`; filled with the sums of 4 * `width` samples from each on.
+    """
+    n = len(wider)
+    b, c, d = span[width : width + n], span[2 * width : 2 * width + n], span[3 * width : 3 * width + n]
+    for t in range(n):
+        wider[t] = (span[t] + b[t]) + (c[t] + d[t])
 
 
 @compiled
@@ -122,15 +141,6 @@ def _with_mirrored_ends(x_T: np.ndarray, before: int, span: np.ndarray) -> None:
         span[before - 1 - t] = x_T[_mirrored(-1 - t, n)]
     for t in range(after):
         span[before + n + t] = x_T[_mirrored(n + t, n)]
-
-
-@compiled
-def _widen(span: np.ndarray, width: int, wider: np.ndarray) -> None:
-    """Sums of four neighbouring spans."""
-    n = len(wider)
-    b, c, d = span[width : width + n], span[2 * width : 2 * width + n], span[3 * width : 3 * width + n]
-    for t in range(n):
-        wider[t] = (span[t] + b[t]) + (c[t] + d[t])
 
 
 @compiled

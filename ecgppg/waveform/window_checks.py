@@ -8,7 +8,7 @@ import numpy as np
 from ecgppg.core.compiled import compiled
 from ecgppg.core.greatest import greatest_size
 from ecgppg.waveform.codes import MISSING
-from ecgppg.waveform.moving import median_of, moving_average
+from ecgppg.waveform.moving import median_of, moving_average, sums_of_four
 from ecgppg.waveform.run_length import longest_run
 from ecgppg.waveform.sums import variance
 
@@ -163,18 +163,18 @@ def fast_power(x_T: np.ndarray, length: int) -> float:
     for t in range(len(square_T)):
         fast = (here[t] - before[t]) + (here[t] - after[t])
         square_T[t] = fast * fast
+    fours_T = np.empty(max(len(square_T) - 3, 0), np.float32)
+    sums_of_four(square_T, 1, fours_T)
     n_blocks = len(square_T) // length
     blocks = np.empty(n_blocks, np.float32)
     for b in range(n_blocks):
-        block = square_T[b * length : (b + 1) * length]
-        even, odd = 0.0, 0.0
-        for k in range(length // 2):
-            even += block[2 * k]
-            odd += block[2 * k + 1]
-        if length % 2:
-            even += block[length - 1]
-        blocks[b] = (even + odd) / length
-    return median_of(blocks, n_blocks)
+        power = np.float32(0)
+        for t in range(b * length, b * length + length // 4 * 4, 4):
+            power += fours_T[t]
+        for t in range(b * length + length // 4 * 4, (b + 1) * length):
+            power += square_T[t]
+        blocks[b] = power
+    return median_of(blocks, n_blocks) / length
 
 
 @compiled
