@@ -94,7 +94,7 @@ def crc32_file(path: Path) -> str:
 
     checksum = 0
     with open(path, "rb") as f:
-        while block := f.read(2**22):
+        while block := f.read(2**18):
             checksum = isal_zlib.crc32(block, checksum)
     return f"{checksum:08x}"
 

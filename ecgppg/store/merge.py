@@ -1,6 +1,7 @@
 """Merge dataset files without decoding: each chunk is copied as it lies, in the order of the whole."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from ecgppg.store.audit import first_line
 from ecgppg.store.codec import decode_segment
 from ecgppg.store.columns import ColumnWriter, fixed_text
 from ecgppg.store.content_hash import CONTENT_COLUMNS, ContentHash, labels_hash, segment_digests
-from ecgppg.store.layout import DIGEST_BYTES, create_signals, new_file
-from ecgppg.store.merged_rows import MergedRows, Run
+from ecgppg.store.copied_signals import CopiedSignals
+from ecgppg.store.layout import DIGEST_BYTES, new_file
+from ecgppg.store.merged_rows import MergedRows, OpenSource, Run
 from ecgppg.store.segments import Values, as_column
 
 Clinic = Callable[[dict[str, np.ndarray]], Mapping[str, Values]]
@@ -80,23 +82,24 @@ def write_merged(
         Keep `/digests`, so that a further merge need not decode: for shards, not for the product.
     """
     with new_file(path, attributes, merged.shape_CT) as file:
-        writer = _MergedWriter(file, len(merged), merged.shape_CT, keep_digests)
-        for block in merged.blocks():
-            columns = merged.columns(block)
-            extra = clinic(columns) if clinic else {}
-            writer.add_columns(columns, extra)
-            for run in block:
-                writer.add_signals(merged, run)
-        writer.finish()
+        writer = _MergedWriter(file, merged, keep_digests)
+        with closing(writer.signals):
+            for block in merged.blocks():
+                columns = merged.columns(block)
+                writer.add_columns(columns, clinic(columns) if clinic else {})
+                for run in block:
+                    writer.add_signals(merged, run)
+            writer.finish()
 
 
 class _MergedWriter:
     """The merged file, while it grows."""
 
-    def __init__(self, file: h5py.File, n_rows: int, shape_CT: tuple[int, int], keep_digests: bool) -> None:
+    def __init__(self, file: h5py.File, merged: MergedRows, keep_digests: bool) -> None:
+        n_rows, shape_CT, n_bytes = len(merged), merged.shape_CT, merged.n_signal_bytes()
         self._file, self._n_rows, self._shape_CT = file, n_rows, shape_CT
         self._group = file.create_group("segments")
-        self._signals = create_signals(file, n_rows, shape_CT)
+        self.signals = CopiedSignals(file, shape_CT, n_rows, n_bytes)
         self._scale = file.create_dataset("scale", (n_rows, shape_CT[0]), "<f4")
         self._digests = file.create_dataset("digests", (n_rows, DIGEST_BYTES), "u1") if keep_digests else None
         self._columns: dict[str, ColumnWriter] = {}
@@ -119,28 +122,31 @@ class _MergedWriter:
         """Chunks, steps and digests of the next patient."""
         source = merged.source(run.source)
         self._scale[self._at : self._at + run.n] = source.dataset("scale")[run.rows]
-        digests = source.dataset("digests")[run.rows] if "digests" in source.file else None
-        computed = np.empty((run.n, DIGEST_BYTES), np.uint8) if digests is None else digests
-        read, write = source.dataset("signals").id.read_direct_chunk, self._signals.id.write_direct_chunk
-        for i in range(run.n):
-            try:
-                mask, chunk = read((run.first + i, 0, 0))
-                if mask:
-                    raise ValueError("a filter was skipped")
-                write((self._at + i, 0, 0), chunk)
-                if digests is None:
-                    computed[i] = segment_digests(decode_segment(chunk, *self._shape_CT)[None])[0]
-            except (OSError, RuntimeError, ValueError) as error:
-                path = merged.sources[run.source]
-                raise RunError(f"merge: {path}: row {run.first + i}: {first_line(error)}") from None
-        self._content.add_digests(computed)
+        try:
+            self.signals.add(source, run)
+            digests = source.dataset("digests")[run.rows] if "digests" in source.file else self._decoded(source, run)
+        except EOFError:
+            raise RunError(f"merge: {source.path} ends before its last segment") from None
+        except (OSError, RuntimeError, ValueError) as error:
+            raise RunError(f"merge: {source.path}: patient {run.subject_id}: {first_line(error)}") from None
+        self._content.add_digests(digests)
         if self._digests is not None:
-            self._digests[self._at : self._at + run.n] = computed
+            self._digests[self._at : self._at + run.n] = digests
         self._at += run.n
 
+    def _decoded(self, source: OpenSource, run: Run) -> np.ndarray:
+        """Digests of a file that keeps none: it was finished long ago, and damage since then is found."""
+        digests = np.empty((run.n, DIGEST_BYTES), np.uint8)
+        read = source.dataset("signals").id.read_direct_chunk
+        for i in range(run.n):
+            _, chunk = read((run.first + i, 0, 0))
+            digests[i] = segment_digests(decode_segment(chunk, *self._shape_CT)[None])[0]
+        return digests
+
     def finish(self) -> None:
-        """Write what is left of the columns, and the hashes."""
+        """Write what is left of the columns, and the hashes; closes the file."""
         for column in self._columns.values():
             column.finish()
         self._file.attrs["content_hash"] = self._content.finish(self._file)
         self._file.attrs["labels_hash"] = labels_hash(self._file)
+        self.signals.finish()

@@ -1,5 +1,6 @@
 """Rows of several dataset files in the order of one: patient by patient, since no patient is in two of them."""
 
+import os
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -11,6 +12,8 @@ import numpy as np
 
 from ecgppg.config.errors import RunError
 from ecgppg.config.schema import SEGMENT_COLUMNS
+from ecgppg.store.audit import first_line
+from ecgppg.store.chunk_index import PAGE_ROWS, ChunkIndex
 from ecgppg.store.layout import blocks, is_direct
 from ecgppg.store.reader import open_file
 from ecgppg.store.segments import KNOWN_COLUMNS, empty_column
@@ -95,14 +98,14 @@ class MergedRows:
             if len(self._open) >= MAX_OPEN:
                 self._close(next(iter(self._open)))
             file = open_file(self.sources[index], index in self._audited, CACHE_BYTES)
-            self._open[index] = OpenSource(file)
+            self._open[index] = OpenSource(self.sources[index], file)
             self._audited.add(index)
         self._open.move_to_end(index)
         return self._open[index]
 
     def _close(self, index: int) -> None:
         if index in self._open:
-            self._open.pop(index).file.close()
+            self._open.pop(index).close()
 
     def blocks(self) -> Iterator[list[Run]]:
         """Whole patients of `ROWS_PER_BLOCK` rows together; a larger one is alone. At least one block, be it empty."""
@@ -117,6 +120,13 @@ class MergedRows:
                 block = []
             if run is not None:
                 block.append(run)
+
+    def n_signal_bytes(self) -> int:
+        """Of all chunks together."""
+        n_bytes = 0
+        for run in sorted(self.runs, key=lambda run: run.source):
+            n_bytes += int(self.source(run.source).chunks(run.rows)[2].sum())
+        return n_bytes
 
     def columns(self, block: Sequence[Run]) -> dict[str, np.ndarray]:
         """The waveform's columns of a block; text as fixed-length UTF-8, as wide in every block."""
@@ -183,14 +193,48 @@ class MergedRows:
 class OpenSource:
     """An open file whose datasets stay open: rows read one after the other are decompressed once."""
 
-    def __init__(self, file: h5py.File) -> None:
-        self.file = file
+    def __init__(self, path: Path, file: h5py.File) -> None:
+        self.path, self.file = path, file
         self._datasets: dict[str, h5py.Dataset] = {}
+        self._index: ChunkIndex | None = None
+        self._descriptor = -1
 
     def dataset(self, name: str) -> h5py.Dataset:
+        """One dataset of the file."""
         if name not in self._datasets:
             self._datasets[name] = self.file[name]
         return self._datasets[name]
+
+    def chunks(self, rows: slice) -> tuple[int, np.ndarray, np.ndarray]:
+        """A descriptor to read the file by, and (offset, size) of the chunks of some rows."""
+        if self._descriptor < 0:
+            self._descriptor = os.open(self.path, os.O_RDONLY)
+        signals = self.dataset("signals")
+        if signals.maxshape[0] == 1:
+            only = signals.id.get_chunk_info(0)
+            return self._descriptor, np.array([only.byte_offset]), np.array([only.size])
+        if self._index is None:
+            self._index = ChunkIndex(self.path, self._descriptor, signals)
+        offset, size = self._index.read(rows)
+        self._refuse_damaged_pages(rows, size)
+        return self._descriptor, offset, size
+
+    def _refuse_damaged_pages(self, rows: slice, size: np.ndarray) -> None:
+        """Have HDF5 read one chunk by each page of the index: it sums the page first."""
+        read = self.dataset("signals").id.read_direct_chunk
+        for row in {rows.start, *range(-(-rows.start // PAGE_ROWS) * PAGE_ROWS, rows.stop, PAGE_ROWS)}:
+            try:
+                n_bytes = len(read((row, 0, 0))[1])
+            except (OSError, RuntimeError, ValueError) as error:
+                raise RunError(f"merge: {self.path}: row {row}: {first_line(error)}") from None
+            if n_bytes != size[row - rows.start]:
+                raise RunError(f"merge: {self.path}: row {row}: the index of /signals says otherwise than HDF5")
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self.file.close()
 
 
 def _changes(values: np.ndarray) -> list[int]:
