@@ -91,13 +91,13 @@ def measure_floor(dataset: Path, waveforms: Path, workers: int) -> Floor:
 def _floor_of_record(job: _Job) -> Seconds:
     seconds = Seconds()
     with open_dataset(job.dataset) as held, TemporaryFile(dir=job.dataset.parent) as out:
-        _, c, t = held.shape
-        plan = open_record(job.waveforms, job.record, held.channel_names, held.channel_names)
+        (_, c, t), channels = held.shape, held.channel_names
+        plan = open_record(job.waveforms, job.record, channels, channels)
         encode_segments(np.zeros((1, c, t), np.int16))  # What is compiled on first use is not part of the floor.
         for first, stop in _spans(job.starts, t):
             stored_NCT, _ = held.read_raw(job.rows[first:stop])
             began_s = time.perf_counter()
-            source_CT = _read_codes(plan, int(job.starts[first]), (stop - first) * t, held.channel_names)
+            source_CT = _read_codes(plan, int(job.starts[first]), (stop - first) * t, channels)
             source_NCT = source_CT.reshape(c, -1, t).transpose(1, 0, 2)
             decoded_s = time.perf_counter()
             encode_segments(source_NCT)
