@@ -10,7 +10,7 @@ import pytest
 from ecgppg.config.errors import RunError
 from ecgppg.store import copied_signals
 from ecgppg.store.merge import merge_segments
-from ecgppg.store.merged_rows import OpenSource
+from ecgppg.store.open_source import OpenSource
 from ecgppg.store.reader import open_dataset
 from ecgppg.store.segments import SegmentTable
 from ecgppg.store.writer import EncodedSegments, segment_writer, write_segments

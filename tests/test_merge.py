@@ -118,7 +118,7 @@ def test_nothing_merges_to_an_empty_dataset(tmp_path: Path) -> None:
             assert dataset.shape == (0, 2, 100)
 
 
-def test_files_that_do_not_fit_are_refused_and_nothing_is_left(tmp_path: Path) -> None:
+def test_files_that_do_not_fit_are_refused_and_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     part = write_sample(tmp_path / "a.h5", ROWS[:4])
     twin = write_sample(tmp_path / "b.h5", ROWS[3:6])
     with pytest.raises(RunError, match=r"patient 3 is in .*a\.h5 and in .*b\.h5"):
@@ -126,8 +126,10 @@ def test_files_that_do_not_fit_are_refused_and_nothing_is_left(tmp_path: Path) -
     twin = write_sample(tmp_path / "b.h5", of_patients(1))
     with h5py.File(part) as mine, h5py.File(twin, "r+") as f:
         f["segments/segment_id"][3] = mine["segments/segment_id"][1]
-    with pytest.raises(RunError, match=r"segment_id \d+ is in more than one row"):
-        merge_segments([part, twin], tmp_path / "m.h5", ATTRIBUTES)
+    for at_once in (2**21, 3):
+        monkeypatch.setattr(merged_rows, "IDS_AT_ONCE", at_once)
+        with pytest.raises(RunError, match=r"segment_id \d+ is in more than one row"):
+            merge_segments([part, twin], tmp_path / "m.h5", ATTRIBUTES)
     for name, value in (("start_sample", 0), ("record", b"r99"), ("subject_id", 2)):
         twin = write_sample(tmp_path / "b.h5", of_patients(1))
         with h5py.File(twin, "r+") as f:

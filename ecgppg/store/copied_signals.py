@@ -12,7 +12,8 @@ from ecgppg.store.audit import first_line
 from ecgppg.store.chunk_index import PAGE_ROWS, ChunkIndex
 from ecgppg.store.codec import decode_segment
 from ecgppg.store.layout import create_signals
-from ecgppg.store.merged_rows import OpenSource, Run
+from ecgppg.store.merged_rows import Run
+from ecgppg.store.open_source import OpenSource
 
 PAGES_AT_ONCE = 64
 RESERVED = "bytes of the chunks"

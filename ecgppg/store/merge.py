@@ -15,7 +15,8 @@ from ecgppg.store.columns import ColumnWriter, fixed_text
 from ecgppg.store.content_hash import CONTENT_COLUMNS, ContentHash, labels_hash, segment_digests
 from ecgppg.store.copied_signals import CopiedSignals
 from ecgppg.store.layout import DIGEST_BYTES, new_file
-from ecgppg.store.merged_rows import MergedRows, OpenSource, Run
+from ecgppg.store.merged_rows import MergedRows, Run
+from ecgppg.store.open_source import OpenSource
 from ecgppg.store.segments import Values, as_column
 
 Clinic = Callable[[dict[str, np.ndarray]], Mapping[str, Values]]
@@ -96,7 +97,7 @@ class _MergedWriter:
     """The merged file, while it grows."""
 
     def __init__(self, file: h5py.File, merged: MergedRows, keep_digests: bool) -> None:
-        n_rows, shape_CT, n_bytes = len(merged), merged.shape_CT, merged.n_signal_bytes()
+        n_rows, shape_CT, n_bytes = len(merged), merged.shape_CT, merged.n_signal_bytes
         self._file, self._n_rows, self._shape_CT = file, n_rows, shape_CT
         self._group = file.create_group("segments")
         self.signals = CopiedSignals(file, shape_CT, n_rows, n_bytes)

@@ -1,20 +1,17 @@
 """Rows of several dataset files in the order of one: patient by patient, since no patient is in two of them."""
 
-import os
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, Self
 
-import h5py
 import numpy as np
 
 from ecgppg.config.errors import RunError
 from ecgppg.config.schema import SEGMENT_COLUMNS
-from ecgppg.store.audit import first_line
-from ecgppg.store.chunk_index import PAGE_ROWS, ChunkIndex
 from ecgppg.store.layout import blocks, is_direct
+from ecgppg.store.open_source import OpenSource
 from ecgppg.store.reader import open_file
 from ecgppg.store.segments import KNOWN_COLUMNS, empty_column
 
@@ -56,6 +53,8 @@ class MergedRows:
         By subject_id.
     n_of_record : Counter of str
         Segments of every record.
+    n_signal_bytes : int
+        Of all chunks together.
 
     Raises
     ------
@@ -72,6 +71,8 @@ class MergedRows:
         self.runs: list[Run] = []
         self.n_of_record: Counter[str] = Counter()
         self._text_bytes: Counter[str] = Counter()
+        self.n_signal_bytes = self._n_rows = 0
+        self._few_ids: list[np.ndarray] | None = [np.empty(0, np.int64)]
         for index in range(len(self.sources)):
             self._scan(index)
             self._close(index)
@@ -83,7 +84,7 @@ class MergedRows:
         self._refuse_repeated_ids()
 
     def __len__(self) -> int:
-        return sum(run.n for run in self.runs)
+        return self._n_rows
 
     def __enter__(self) -> Self:
         return self
@@ -92,7 +93,7 @@ class MergedRows:
         for index in list(self._open):
             self._close(index)
 
-    def source(self, index: int) -> "OpenSource":
+    def source(self, index: int) -> OpenSource:
         """One source, open; the least recently used is closed when too many are."""
         if index not in self._open:
             if len(self._open) >= MAX_OPEN:
@@ -120,13 +121,6 @@ class MergedRows:
                 block = []
             if run is not None:
                 block.append(run)
-
-    def n_signal_bytes(self) -> int:
-        """Of all chunks together."""
-        n_bytes = 0
-        for run in sorted(self.runs, key=lambda run: run.source):
-            n_bytes += int(self.source(run.source).chunks(run.rows)[2].sum())
-        return n_bytes
 
     def columns(self, block: Sequence[Run]) -> dict[str, np.ndarray]:
         """The waveform's columns of a block; text as fixed-length UTF-8, as wide in every block."""
@@ -157,9 +151,13 @@ class MergedRows:
         firsts: dict[int, int] = {}
         last: tuple[int, bytes, int] | None = None
         for rows in blocks(len(signals), ROWS_PER_BLOCK):
-            subject_id, record, start_sample = (
-                source.dataset(f"segments/{name}")[rows] for name in ("subject_id", "record", "start_sample")
+            subject_id, record, start_sample, segment_id = (
+                source.dataset(f"segments/{name}")[rows]
+                for name in ("subject_id", "record", "start_sample", "segment_id")
             )
+            self.n_signal_bytes += int(source.chunks(rows)[2].sum())
+            if self._few_ids is not None:
+                self._few_ids.append(segment_id)
             ahead = (record[1:] > record[:-1]) | ((record[1:] == record[:-1]) & (start_sample[1:] > start_sample[:-1]))
             ahead = (subject_id[1:] > subject_id[:-1]) | ((subject_id[1:] == subject_id[:-1]) & ahead)
             first = (int(subject_id[0]), bytes(record[0]), int(start_sample[0]))
@@ -173,68 +171,32 @@ class MergedRows:
                 self.n_of_record[record[begin].decode("utf-8", "replace")] += end - begin
         bounds = pairwise([*firsts.values(), len(signals)])
         self.runs += [Run(who, index, first, end - first) for who, (first, end) in zip(firsts, bounds, strict=True)]
+        self._n_rows += len(signals)
+        if self._n_rows > IDS_AT_ONCE:
+            self._few_ids = None
 
     def _refuse_repeated_ids(self) -> None:
+        if self._few_ids is not None:
+            _refuse_repeats(self._few_ids)
+            self._few_ids = None
+            return
         # In as many passes as keep what is compared at once small: equal ids fall into the same pass.
         n_passes = 1 + len(self) // IDS_AT_ONCE
         for turn in range(n_passes):
-            found = [np.empty(0, np.int64)]
+            found = []
             for index in range(len(self.sources)):
                 segment_id = self.source(index).dataset("segments/segment_id")
                 ids = (segment_id[rows] for rows in blocks(len(segment_id), ROWS_PER_BLOCK))
                 found += [block[block % n_passes == turn] for block in ids]
                 self._close(index)
-            ordered = np.sort(np.concatenate(found))
-            repeated = ordered[1:][ordered[1:] == ordered[:-1]]
-            if repeated.size:
-                raise RunError(f"merge: segment_id {repeated[0]} is in more than one row")
+            _refuse_repeats(found)
 
 
-class OpenSource:
-    """An open file whose datasets stay open: rows read one after the other are decompressed once."""
-
-    def __init__(self, path: Path, file: h5py.File) -> None:
-        self.path, self.file = path, file
-        self._datasets: dict[str, h5py.Dataset] = {}
-        self._index: ChunkIndex | None = None
-        self._descriptor = -1
-
-    def dataset(self, name: str) -> h5py.Dataset:
-        """One dataset of the file."""
-        if name not in self._datasets:
-            self._datasets[name] = self.file[name]
-        return self._datasets[name]
-
-    def chunks(self, rows: slice) -> tuple[int, np.ndarray, np.ndarray]:
-        """A descriptor to read the file by, and (offset, size) of the chunks of some rows."""
-        if self._descriptor < 0:
-            self._descriptor = os.open(self.path, os.O_RDONLY)
-        signals = self.dataset("signals")
-        if signals.maxshape[0] == 1:
-            only = signals.id.get_chunk_info(0)
-            return self._descriptor, np.array([only.byte_offset]), np.array([only.size])
-        if self._index is None:
-            self._index = ChunkIndex(self.path, self._descriptor, signals)
-        offset, size = self._index.read(rows)
-        self._refuse_damaged_pages(rows, size)
-        return self._descriptor, offset, size
-
-    def _refuse_damaged_pages(self, rows: slice, size: np.ndarray) -> None:
-        """Have HDF5 read one chunk by each page of the index: it sums the page first."""
-        read = self.dataset("signals").id.read_direct_chunk
-        for row in {rows.start, *range(-(-rows.start // PAGE_ROWS) * PAGE_ROWS, rows.stop, PAGE_ROWS)}:
-            try:
-                n_bytes = len(read((row, 0, 0))[1])
-            except (OSError, RuntimeError, ValueError) as error:
-                raise RunError(f"merge: {self.path}: row {row}: {first_line(error)}") from None
-            if n_bytes != size[row - rows.start]:
-                raise RunError(f"merge: {self.path}: row {row}: the index of /signals says otherwise than HDF5")
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-        self.file.close()
+def _refuse_repeats(segment_ids: list[np.ndarray]) -> None:
+    ordered = np.sort(np.concatenate(segment_ids))
+    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
+    if repeated.size:
+        raise RunError(f"merge: segment_id {repeated[0]} is in more than one row")
 
 
 def _changes(values: np.ndarray) -> list[int]:
