@@ -101,7 +101,7 @@ def _physical(row: tuple[int, str, int]) -> np.ndarray:
 
 def test_growing_a_labelled_dataset(tmp_path: Path) -> None:
     old, new = write_sample(tmp_path / "old.h5", of_patients(1, 12)), write_sample(tmp_path / "new.h5", of_patients(3))
-    replace_columns(old, old, {"stroke_this": np.ones(12, np.int8), "label_gone": np.ones(12, np.int8)})
+    replace_columns(old, old, [{"stroke_this": np.ones(12, np.int8), "label_gone": np.ones(12, np.int8)}])
     merge_segments(
         [old, new], tmp_path / "grown.h5", ATTRIBUTES, lambda rows: {"stroke_this": np.zeros(len(rows["record"]), "i1")}
     )

@@ -12,6 +12,7 @@ from ecgppg.config.schema import OutputLayout
 from ecgppg.config.settings import Settings
 from ecgppg.core.files import read_completion, read_json
 from ecgppg.stages import build as stage
+from tests.watched_build import build_watched
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMITS = {"max_segments_per_patient": 12, "min_segments_per_patient": 2}
@@ -31,11 +32,11 @@ def build_here(waveforms: Path, layout: OutputLayout) -> None:
     stage.run(Settings(waveforms_dir=str(waveforms), num_workers=0, **LIMITS), layout)
 
 
-def build(waveforms: Path, out: Path, poison: str) -> subprocess.CompletedProcess[str]:
+def build(waveforms: Path, out: Path, poison: str, **more: int) -> subprocess.CompletedProcess[str]:
     words = [
         sys.executable, "-m", "tests.poisoned_pipeline", "--build-dataset", "--waveforms", str(waveforms),
         "--output-dir", str(out), "--num-workers", "1",
-        *(word for key, value in LIMITS.items() for word in ("--set", f"{key}={value}")),
+        *(word for key, value in {**LIMITS, **more}.items() for word in ("--set", f"{key}={value}")),
     ]  # fmt: skip
     environment = {**os.environ, "POISON": poison}
     return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
@@ -108,3 +109,20 @@ def test_exactly_the_poisonous_record_is_left_out_and_named(waveforms: Path, tmp
 
     build_here(waveforms, layout)
     assert read_completion(layout.dataset) == record
+
+
+def test_a_shard_whose_merging_kills_its_worker_ends_the_run_and_costs_nothing(waveforms: Path, tmp_path: Path) -> None:
+    layout, whole = OutputLayout(tmp_path / "out"), OutputLayout(tmp_path / "whole")
+    build_here(waveforms, whole)
+    stopped = build(waveforms, layout.root, layout.shard(0).name, chunk_size=1)
+    assert stopped.returncode == 1
+    (said,) = [line for line in stopped.stderr.splitlines() if line.startswith("ecgppg: ")]
+    assert f"{layout.shard(0)}: merging it killed its worker 3 times" in said
+    assert "Traceback" not in stopped.stderr
+    left = sorted([*layout.parts.glob("*.h5"), *layout.shards.glob("*.h5")])
+    finished = {path for path in left if read_completion(path, verify=True)}
+    assert len(finished) == 3, "two parts, and the shard of the third patient"
+    rerun = build_watched(Settings(waveforms_dir=str(waveforms), num_workers=0, chunk_size=1, **LIMITS), layout.root)
+    assert rerun.exit_code == 0
+    assert not [step for step in rerun.renames("build/*/*.h5") if layout.root / step in finished]
+    assert content_hash(layout) == content_hash(whole)

@@ -109,7 +109,7 @@ def test_metadata_goes_with_its_dataset(path: Path) -> None:
         write_metadata(table, None, dataset.to_frame())
     assert check_metadata(table) == []
     assert check_metadata(table, path) == []
-    replace_columns(path, path, {"stroke_this": np.zeros(8, np.int8)})
+    replace_columns(path, path, [{"stroke_this": np.zeros(8, np.int8)}])
     assert check_metadata(table, path) == [f"{table}: column stroke_this differs from d.h5"]
     write_metadata(table, None, read_metadata(table).iloc[::-1])
     assert "not those of d.h5" in check_metadata(table, path)[0]

@@ -86,8 +86,9 @@ def test_replace_columns_changes_labels_and_nothing_else(tmp_path: Path) -> None
         chunks = [f["signals"].id.read_direct_chunk((i, 0, 0)) for i in range(4)]
     rhythm = Categories(np.array([0, 1, 255, 1]), ("AF", "N"))
     labels = {"stroke_this": np.array([1, 0, -1, 0], np.int8), "label_rhythm": rhythm, "care_unit": np.array(["a"] * 4)}
-    replace_columns(path, path, {**labels, "hadm_id": np.arange(4)})
-    replace_columns(path, tmp_path / "new.h5", {"stroke_this": np.zeros(4, np.int8)}, drop=["care_unit"])
+    replace_columns(path, path, [{**labels, "hadm_id": np.arange(4)}])
+    halves = [{"stroke_this": np.zeros(2, np.int8)}] * 2
+    replace_columns(path, tmp_path / "new.h5", halves, drop=["care_unit"])
     with open_dataset(path) as before, open_dataset(tmp_path / "new.h5") as after:
         assert before.values("label_rhythm").decoded().tolist() == ["AF", "N", None, "N"]
         assert before.to_frame()["label_rhythm"].isna().tolist() == [False, False, True, False]
@@ -102,6 +103,7 @@ def test_replace_columns_changes_labels_and_nothing_else(tmp_path: Path) -> None
     with h5py.File(tmp_path / "new.h5") as f:
         assert [f["signals"].id.read_direct_chunk((i, 0, 0)) for i in range(4)] == chunks
     with pytest.raises(RunError, match="comes from the waveform"):
-        replace_columns(path, path, {"quality": np.zeros(4)})
-    with pytest.raises(RunError, match="shape"):
-        replace_columns(path, path, {"stroke_this": np.zeros(5, np.int8)})
+        replace_columns(path, path, [{"quality": np.zeros(4)}])
+    for n_rows in (3, 5):
+        with pytest.raises(RunError, match=f"stroke_this: {n_rows} rows came of 4"):
+            replace_columns(path, path, [{"stroke_this": np.zeros(n_rows, np.int8)}])

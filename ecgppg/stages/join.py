@@ -152,30 +152,6 @@ class ClinicJoin:
         )
 
 
-def join_clinic(
-    columns: Mapping[str, np.ndarray], patients: list[Patient], settings: Settings
-) -> tuple[dict[str, Values], Joined]:
-    """Join a dataset at once whose columns are in memory.
-
-    Parameters
-    ----------
-    columns : dict of (N,) arrays
-        `SEGMENT_COLUMNS` of the whole dataset, in file order.
-    patients, settings
-        As for `ClinicJoin`.
-
-    Returns
-    -------
-    columns : dict
-        Admission and label columns.
-    joined : Joined
-        The tables beside them.
-    """
-    n_of_record = Counter(columns["record"].tolist())
-    join = ClinicJoin(patients, n_of_record, np.unique(columns["subject_id"]).tolist(), settings)
-    return join.columns(columns), join.finish()
-
-
 def _together(frames: list[pd.DataFrame]) -> pd.DataFrame:
     """Frames of patients after patients as one; an empty one among others does not change its types."""
     return pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)

@@ -11,9 +11,9 @@ from ecgppg.config.settings import Settings
 from ecgppg.core.files import read_completion, write_completion
 from ecgppg.sources.find import find_patients
 from ecgppg.stages.card import write_card
-from ecgppg.stages.join import join_clinic, linkage_counts
+from ecgppg.stages.join import ClinicJoin, linkage_counts
 from ecgppg.stages.segment_tables import write_tables
-from ecgppg.store.reader import open_dataset
+from ecgppg.store.merged_rows import MergedRows
 from ecgppg.store.writer import replace_columns
 
 log = logging.getLogger("ecgppg.build")
@@ -46,11 +46,14 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     record = read_completion(layout.dataset, verify=True)
     if record is None:
         raise InputError(f"{layout.dataset}: is not as it was finished; --check says more, --build-dataset builds it")
-    with open_dataset(layout.dataset) as dataset:
-        columns = {name: dataset.column(name) for name in dataset.columns}
-        stale = [n for n in dataset.columns if is_label(n) or n in {c.name for c in CLINICAL_COLUMNS}]
-    labels, joined = join_clinic(columns, find_patients(settings), settings)
-    replace_columns(layout.dataset, layout.dataset, labels, drop=stale)
+    with MergedRows([layout.dataset]) as rows:
+        in_file = set(rows.source(0).file["segments"])
+        stale = [name for name in in_file if is_label(name) or name in {column.name for column in CLINICAL_COLUMNS}]
+        subject_ids = [run.subject_id for run in rows.runs]
+        join = ClinicJoin(find_patients(settings), rows.n_of_record, subject_ids, settings)
+        blocks = (join.columns(rows.columns(block)) for block in rows.blocks())
+        replace_columns(layout.dataset, layout.dataset, blocks, drop=stale)
+    joined = join.finish()
     unlinked = Counter({key: n for key, n in record["counts"].items() if not key.startswith("linked:")})
     write_completion(
         layout.dataset, record["content"], record["rows"], counts=dict(unlinked + linkage_counts(joined.linkage)),

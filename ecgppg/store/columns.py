@@ -51,8 +51,17 @@ class ColumnWriter:
         self._waiting: list[np.ndarray] = []
 
     def add(self, values: Values) -> None:
-        """The next rows."""
+        """The next rows.
+
+        Raises
+        ------
+        RunError
+            If there are more than there should be.
+        """
         raw = _raw(values)
+        n_rows = self._written + sum(map(len, self._waiting)) + len(raw)
+        if n_rows > len(self._dataset):
+            raise RunError(f"{self._dataset.name}: {n_rows} rows came of {len(self._dataset)}")
         assert raw.dtype.itemsize <= self._dtype.itemsize, f"{self._dataset.name}: longer than the column is wide"
         self._waiting.append(raw.astype(self._dtype, copy=False))
         n_waiting = sum(map(len, self._waiting))

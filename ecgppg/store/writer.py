@@ -12,7 +12,7 @@ import numpy as np
 from ecgppg.config.errors import RunError
 from ecgppg.config.schema import SEGMENT_COLUMNS
 from ecgppg.store.codec import encode_segments
-from ecgppg.store.columns import write_column
+from ecgppg.store.columns import ColumnWriter, fixed_text, write_column
 from ecgppg.store.content_hash import CONTENT_COLUMNS, ContentHash, labels_hash, segment_digests
 from ecgppg.store.layout import DIGEST_BYTES, create_signals, new_file
 from ecgppg.store.reader import open_file
@@ -164,15 +164,18 @@ def write_segments(path: Path, table: SegmentTable, attributes: Mapping[str, Any
         writer.add(EncodedSegments.of(table.sorted()))
 
 
-def replace_columns(path_in: Path, path_out: Path, columns: Mapping[str, Values], drop: Iterable[str] = ()) -> None:
+def replace_columns(
+    path_in: Path, path_out: Path, blocks: Iterable[Mapping[str, Values]], drop: Iterable[str] = ()
+) -> None:
     """Copy a dataset with new clinical columns; signals, steps and the waveform's columns are copied as they lie.
 
     Parameters
     ----------
     path_in, path_out : Path
         May be the same file.
-    columns : dict
-        Admission and label columns in the file's row order; new ones are added, others replaced.
+    blocks : iterable of dict
+        Admission and label columns, block after block of the file's rows, the same columns in every block; new ones
+        are added, others replaced.
     drop : iterable of str
         Admission and label columns that go: a label that is no longer defined must not linger.
 
@@ -183,10 +186,6 @@ def replace_columns(path_in: Path, path_out: Path, columns: Mapping[str, Values]
     RunError
         If a column belongs to the waveform, or does not fit.
     """
-    clash = sorted(CONTENT_COLUMNS & {*columns, *drop})
-    if clash:
-        raise RunError(f"{path_in.name}: {clash[0]} comes from the waveform and is not replaced")
-    gone = {*columns, *drop}
     with (
         open_file(path_in) as source,
         new_file(path_out, dict(source.attrs), source["signals"].shape[1:]) as file,
@@ -194,11 +193,25 @@ def replace_columns(path_in: Path, path_out: Path, columns: Mapping[str, Values]
         for name in ("signals", "scale"):
             source.copy(name, file)
         group = file.create_group("segments")
-        n, c = source["scale"].shape
+        n_rows, n_channels = source["scale"].shape
+        written: dict[str, ColumnWriter] = {}
+        for block in blocks:
+            _refuse_waveform_columns(path_in, {*block, *drop})
+            for name, values in block.items():
+                column = fixed_text(as_column(name, values, len(values), n_channels))
+                if name not in written:
+                    written[name] = ColumnWriter(group, name, n_rows, column)
+                written[name].add(column)
+        for writer in written.values():
+            writer.finish()
         for name in source["segments"]:
-            if name not in gone:
+            if name not in {*written, *drop}:
                 source.copy(source["segments"][name], group, name)
-        for name, values in columns.items():
-            write_column(group, name, as_column(name, values, n, c))
         file.attrs["content_hash"] = source.attrs.get("content_hash", "")
         file.attrs["labels_hash"] = labels_hash(file)
+
+
+def _refuse_waveform_columns(path: Path, names: set[str]) -> None:
+    clash = sorted(CONTENT_COLUMNS & names)
+    if clash:
+        raise RunError(f"{path.name}: {clash[0]} comes from the waveform and is not replaced")
