@@ -112,7 +112,7 @@ def assess(blocks: Sequence[ChannelBlock], settings: BuildSettings, describe_dro
     """
     n = len(blocks[0].codes_NT)
     fs_hz = settings.sampling_rate_hz
-    reason_N = np.full(n, "", dtype="U10")
+    keep_N, reason_N = np.ones(n, dtype=bool), np.full(n, "", dtype="U10")
     quality_N = np.ones(n, dtype=np.float32)
     flags = {name: np.zeros(n, dtype=bool) for name in FLAGS}
     for channel in settings.channels:
@@ -127,8 +127,9 @@ def assess(blocks: Sequence[ChannelBlock], settings: BuildSettings, describe_dro
         flags["uncalibrated_ecg"] |= block.kind == "ECG" and not block.calibrated
         for reason, bad_N in _faults(block, measures, channel_quality_N, settings).items():
             if bad_N.any():
-                reason_N[bad_N & (reason_N == "")] = reason
-    wanted_N = np.ones(n, dtype=bool) if describe_dropped else reason_N == ""
+                reason_N[bad_N & keep_N] = reason
+                keep_N &= ~bad_N
+    wanted_N = np.ones(n, dtype=bool) if describe_dropped else keep_N
     beats: dict[str, Beats] = {}
     for block in blocks:
         found = detect_beats(block.filtered_NT, fs_hz, "ecg" if block.kind == "ECG" else "ppg", wanted_N)
@@ -144,7 +145,7 @@ def assess(blocks: Sequence[ChannelBlock], settings: BuildSettings, describe_dro
     bits_N = np.zeros(n, dtype=np.uint16)
     for i, name in enumerate(FLAGS):
         bits_N |= flags[name].astype(np.uint16) << i
-    return Quality(reason_N == "", reason_N, bits_N, quality_N, leading)
+    return Quality(keep_N, reason_N, bits_N, quality_N, leading)
 
 
 def _measures(block: ChannelBlock, fs_hz: float) -> Measures:

@@ -6,6 +6,7 @@ Shapes: N windows, C channels (in the order of `settings.channels`), T samples o
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 
@@ -119,7 +120,7 @@ def _block(
     """One channel of several runs: spans of codes to windows as recorded and as filtered."""
     fs_hz = record.fs_hz * spec.samples_per_frame
     # Windows are placed by the ratio that `resample` really applies, so that its rounding never adds up.
-    ratio = float(Fraction(settings.sampling_rate_hz / fs_hz).limit_denominator(MAX_RATIO_DENOMINATOR))
+    ratio = _ratio(fs_hz, settings.sampling_rate_hz)
     n_windows, n_codes = sum(map(len, offsets)), n_frames * spec.samples_per_frame
     codes_NT = np.empty((n_windows, n_codes), np.int32)
     raw_NT = np.empty((n_windows, settings.n_samples), np.float32)
@@ -135,7 +136,7 @@ def _block(
             narrow_S, missing_in(narrow_S), float(spec.baseline), 1.0 / spec.gain, bound_R2, codes_S, raw_S
         )
         _cut(codes_S, bound_R2[run_N, 0] + offset_N * spec.samples_per_frame, bound_R2[run_N, 1], codes_NT)
-        limits_R2 = np.array([_code_limits(spec, least, greatest) for least, greatest in range_R2.tolist()])
+        limits_R2 = _code_limits(spec, range_R2)
     with watch.step("filter"):
         if ratio != 1:
             resampled = [resample(raw_S[b:e], fs_hz, settings.sampling_rate_hz) for b, e in bound_R2]
@@ -156,6 +157,11 @@ def _block(
         calibrated=spec.calibrated,
         unit_per_code=abs(1.0 / spec.gain),
     )
+
+
+@lru_cache(maxsize=64)
+def _ratio(fs_hz: float, to_hz: float) -> float:
+    return float(Fraction(to_hz / fs_hz).limit_denominator(MAX_RATIO_DENOMINATOR))
 
 
 def _bounds(lengths: Sequence[int], order: Sequence[int]) -> np.ndarray:
@@ -180,16 +186,18 @@ def _filter_alike(x_S: np.ndarray, bound_R2: np.ndarray, low_hz: float, high_hz:
     return filtered_S
 
 
-def _code_limits(spec: SignalSpec, least: int, greatest: int) -> tuple[int, int]:
-    """Least and greatest code the ADC can give; the format's, where the run itself disproves the header's ADC."""
+def _code_limits(spec: SignalSpec, range_R2: np.ndarray) -> np.ndarray:
+    """Least and greatest code the ADC can give, int64 (R, 2); the format's where a run disproves the header's ADC."""
     half = -MISSING_CODE[spec.fmt]
     low, high = 1 - half, half - 1
+    limits_R2 = np.full(range_R2.shape, (low, high))
     if 0 < spec.adc_resolution < 32:
         half = 1 << (spec.adc_resolution - 1)
         adc_low, adc_high = max(low, spec.adc_zero - half), min(high, spec.adc_zero + half - 1)
-        if greatest <= adc_high and least >= adc_low:
-            return adc_low, adc_high
-    return low, high
+        inside_R = (range_R2[:, 1] <= adc_high) & (range_R2[:, 0] >= adc_low)
+        if inside_R.any():  # a header may name a zero that no integer of numpy's holds
+            limits_R2[inside_R] = adc_low, adc_high
+    return limits_R2
 
 
 def _read_spans(stretch: Stretch, bounds: Sequence[tuple[int, int]]) -> dict[str, list[np.ndarray]]:
