@@ -64,7 +64,7 @@ class Sample:
     patient_s, window_s : float
         Seconds of one worker for a patient, and for each window judged.
     merge : MergeCost
-        Of the parent.
+        Of what comes after the parts.
     """
 
     patients: tuple[PatientSample, ...]

@@ -23,7 +23,8 @@ class OpenSource:
     def dataset(self, name: str) -> h5py.Dataset:
         """One dataset of the file."""
         if name not in self._datasets:
-            self._datasets[name] = self.file[name]
+            # As file[name], but for the look at what else it could be: a merge opens two dozen for every patient.
+            self._datasets[name] = h5py.Dataset(h5py.h5d.open(self.file.id, name.encode()))
         return self._datasets[name]
 
     def chunks(self, rows: slice) -> tuple[int, np.ndarray, np.ndarray]:
