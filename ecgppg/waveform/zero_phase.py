@@ -16,7 +16,7 @@ LANES = 16
 """Rows side by side, a constant: only then can the compiler see that a sample never needs its neighbour in time."""
 
 TILE = 128
-AT_ONCE = 8
+AT_ONCE = 32
 WORTH_LANES = 6
 """So many rows take as long one by one as side by side."""
 
@@ -41,22 +41,24 @@ def forward_backward(sos: np.ndarray, x_RT: np.ndarray, n_padding: int, out_RT: 
     n_beside = n_rows if n_rows % LANES >= WORTH_LANES else n_rows // LANES * LANES
     for row in range(n_beside, n_rows):
         _stretch(sos, x_RT[row], n_padding, out_RT[row])
-    passed = np.empty(length * LANES if n_beside else 0)
+    if not n_beside:
+        return
+    # What passed forward, last sample first; before it, what the filter remembers at the start of its way back.
+    passed = np.empty((length + 2) * LANES)
     tile_SB = np.zeros((len(sos) + 1, (TILE + 2) * LANES))
     for first in range(0, n_beside, LANES):
-        rows = x_RT[first : first + LANES]
+        rows, out = x_RT[first : first + LANES], out_RT[first : first + LANES]
         for start in range(0, length, TILE):
             n = min(TILE, length - start)
             _load(rows, start - n_padding, n_padding, n, tile_SB[0])
-            _advance(sos, tile_SB, n, start == 0)
-            _copy(tile_SB[-1, 2 * LANES : (n + 2) * LANES], passed[start * LANES : (start + n) * LANES])
-        out = out_RT[first : first + LANES]
+            _advance(sos, tile_SB[0], tile_SB, n, start == 0)
+            _remember(tile_SB, n, 0)
+            _reverse(tile_SB[-1], n, passed[(length - start - n + 2) * LANES : (length - start + 2) * LANES])
         for start in range(0, length, TILE):
             n = min(TILE, length - start)
-            stop = length - start
-            _reverse(passed[(stop - n) * LANES : stop * LANES], n, tile_SB[0])
-            _advance(sos, tile_SB, n, start == 0)
-            _store(tile_SB[-1], stop - 1 - n_padding, n, out)
+            _advance(sos, passed[start * LANES : (start + n + 2) * LANES], tile_SB, n, start == 0)
+            _remember(tile_SB, n, 1)
+            _store(tile_SB[-1], length - start - 1 - n_padding, n, out)
 
 
 @compiled
@@ -106,36 +108,35 @@ def _store(tile_B: np.ndarray, last: int, n: int, out_RT: np.ndarray) -> None:
 
 
 @compiled
-def _copy(x: np.ndarray, out: np.ndarray) -> None:
-    for k in range(len(x)):
-        out[k] = x[k]
-
-
-@compiled
-def _reverse(passed: np.ndarray, n: int, tile_B: np.ndarray) -> None:
+def _reverse(tile_B: np.ndarray, n: int, passed_B: np.ndarray) -> None:
     """The samples of a tile, last first."""
     for i in range(n):
-        x, here = passed[(n - 1 - i) * LANES : (n - i) * LANES], tile_B[(i + 2) * LANES : (i + 3) * LANES]
+        x, here = tile_B[(i + 2) * LANES : (i + 3) * LANES], passed_B[(n - 1 - i) * LANES : (n - i) * LANES]
         for j in range(LANES):
             here[j] = x[j]
 
 
 @compiled
-def _advance(sos: np.ndarray, tile_SB: np.ndarray, n: int, at_start: bool) -> None:
+def _advance(sos: np.ndarray, x_B: np.ndarray, tile_SB: np.ndarray, n: int, at_start: bool) -> None:
     """Run `n` samples through all sections; the two before a tile hold what came before it.
 
     At the start every section is as if its first value had lasted for ever.
     """
     for s in range(len(sos)):
         b0, b1, b2, a1, a2 = sos[s, 0], sos[s, 1], sos[s, 2], sos[s, 4], sos[s, 5]
-        x, y = tile_SB[s], tile_SB[s + 1]
+        x, y = x_B if s == 0 else tile_SB[s], tile_SB[s + 1]
         if at_start:
             gain = (b0 + b1 + b2) / (1.0 + a1 + a2)
             for k in range(2 * LANES):
                 x[k] = x[2 * LANES + k % LANES]
                 y[k] = gain * x[2 * LANES + k % LANES]
         _recur(b0, b1, b2, a1, a2, x, y, n)
-    for s in range(len(sos) + 1):
+
+
+@compiled
+def _remember(tile_SB: np.ndarray, n: int, first: int) -> None:
+    """The last two samples of each tile become those before the next; what is stored of a tile lies behind them."""
+    for s in range(first, len(tile_SB)):
         for k in range(2 * LANES):
             tile_SB[s, k] = tile_SB[s, n * LANES + k]
 
