@@ -14,8 +14,6 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-MERGES = 2
-"""Of parts into a shard, and of shards into the dataset: both in one process, while no worker works."""
 COPIES = 2
 """Shards and the dataset made of them lie on the disk at the same time."""
 
@@ -45,13 +43,12 @@ class Rates:
     segment_bytes : float
         Of a kept segment in the dataset, its columns included.
     merge_per_s : float
-        Segments a second through one merge.
+        Segments a second through one merge: of parts into a shard, by a worker, and of shards into the dataset with
+        its tables, by the parent alone.
     window_bytes : float
         Of the recordings, for 10 s of a patient: signals x samples x bytes a sample.
     worker_bytes, parent_bytes : float
-        Peak memory of one worker, and of the parent without the columns that it holds while it merges.
-    row_bytes : float
-        Memory of the parent a segment while it merges.
+        Peak memory of one worker, and of the parent, whatever the number of segments.
     """
 
     judged_per_core_s: float
@@ -61,12 +58,11 @@ class Rates:
     window_bytes: float
     worker_bytes: float
     parent_bytes: float
-    row_bytes: float
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of one build: windows, hours, bytes."""
+    """Of one build: windows, hours (parts and shards; the last merge), bytes."""
 
     n_judged: float
     n_kept: float
@@ -80,7 +76,7 @@ class Estimate:
 
     @property
     def hours(self) -> float:
-        """Parts, then merges: nothing overlaps."""
+        """Parts and shards, then the last merge."""
         return self.parts_hours + self.merge_hours
 
     @property
@@ -117,20 +113,20 @@ def estimate(cohort: Cohort, rates: Rates, n_cores: int, most_segments: float) -
     return Estimate(
         n_judged=n_judged,
         n_kept=n_kept,
-        parts_hours=n_judged / (rates.judged_per_core_s * n_cores) / 3600,
-        merge_hours=MERGES * n_kept / rates.merge_per_s / 3600,
+        parts_hours=(n_judged / rates.judged_per_core_s + n_kept / rates.merge_per_s) / n_cores / 3600,
+        merge_hours=n_kept / rates.merge_per_s / 3600,
         read_bytes=n_judged * rates.window_bytes,
         dataset_bytes=dataset_bytes,
         disk_bytes=COPIES * dataset_bytes,
         workers_bytes=n_cores * rates.worker_bytes,
-        parent_bytes=rates.parent_bytes + n_kept * rates.row_bytes,
+        parent_bytes=rates.parent_bytes,
     )
 
 
 def table(rates: Rates, cores: Sequence[int], limits: Sequence[float]) -> str:
     """The estimates as a Markdown table."""
     lines = [
-        "| recordings | segments a patient | cores | judged | kept | parts, h | merges, h | together, h "
+        "| recordings | segments a patient | cores | judged | kept | parts and shards, h | last merge, h | together, h "
         "| reading, MB/s | dataset, GB | free disk, GB | all workers, GB | parent, GB |",
         "|---|---|" + 11 * "---:|",
     ]
@@ -146,10 +142,8 @@ def table(rates: Rates, cores: Sequence[int], limits: Sequence[float]) -> str:
                     f"{one.n_kept / 1e6:,.1f} M",
                     *(f"{hours:.2g}" for hours in (one.parts_hours, one.merge_hours, one.hours)),
                     f"{one.read_bytes_per_s / 1e6:,.0f}",
-                    *(
-                        f"{n / 1e9:,.0f}"
-                        for n in (one.dataset_bytes, one.disk_bytes, one.workers_bytes, one.parent_bytes)
-                    ),
+                    *(f"{n / 1e9:,.0f}" for n in (one.dataset_bytes, one.disk_bytes, one.workers_bytes)),
+                    f"{one.parent_bytes / 1e9:.1f}",
                 ]
                 lines.append(f"| {' | '.join(words)} |")
     return "\n".join(lines)
@@ -167,14 +161,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--merge-per-s", type=_positive, required=True, help="segments a second through one merge")
     add("--window-bytes", type=_positive, default=5_000, help="of the recordings for 10 s; default 4 signals, 8 bits")
     add("--worker-gb", type=_positive, default=1.5, help="peak memory of a worker; default 1.5")
-    add("--parent-gb", type=_positive, default=0.5, help="memory of the parent without a merge; default 0.5")
-    add("--row-bytes", type=_positive, default=820, help="memory of the parent a segment in a merge; default 820")
+    add("--parent-gb", type=_positive, default=0.5, help="peak memory of the parent; default 0.5")
     add("--cores", type=int, nargs="+", default=[8, 64, 512], metavar="N")
     add("--max-segments-per-patient", type=_limit, nargs="+", default=[1000.0, inf], metavar="N|off")
     args = parser.parse_args(argv)
     rates = Rates(
         args.judged_per_core_s, args.kept_share, args.segment_bytes, args.merge_per_s, args.window_bytes,
-        args.worker_gb * 1e9, args.parent_gb * 1e9, args.row_bytes,
+        args.worker_gb * 1e9, args.parent_gb * 1e9,
     )  # fmt: skip
     print(table(rates, args.cores, args.max_segments_per_patient))
     return 0

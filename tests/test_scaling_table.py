@@ -10,7 +10,7 @@ from scripts.scaling_table import COHORTS, Cohort, Rates, estimate, table
 ROOT = Path(__file__).resolve().parent.parent
 RATES = Rates(
     judged_per_core_s=100, kept_share=0.5, segment_bytes=2_000, merge_per_s=1_000, window_bytes=5_000,
-    worker_bytes=1e9, parent_bytes=5e8, row_bytes=100,
+    worker_bytes=1e9, parent_bytes=5e8,
 )  # fmt: skip
 
 
@@ -18,14 +18,14 @@ def test_every_window_of_a_cohort_by_hand() -> None:
     one = estimate(Cohort("ten", 10, 3.6e9), RATES, n_cores=8, most_segments=inf)
     assert one.n_judged == 720_000
     assert one.n_kept == 360_000
-    assert isclose(one.parts_hours, 0.25)
-    assert isclose(one.merge_hours, 0.2)
-    assert isclose(one.hours, 0.45)
-    assert isclose(one.read_bytes_per_s, 8 * 100 * 5_000)
+    assert isclose(one.parts_hours, 0.25 + 0.1 / 8)
+    assert isclose(one.merge_hours, 0.1)
+    assert isclose(one.hours, 0.3625)
+    assert isclose(one.read_bytes_per_s, 8 * 100 * 5_000 * 0.25 / 0.2625)
     assert one.dataset_bytes == 7.2e8
     assert one.disk_bytes == 1.44e9
     assert one.workers_bytes == 8e9
-    assert one.parent_bytes == 5e8 + 3.6e7
+    assert one.parent_bytes == 5e8
 
 
 def test_a_limit_stops_when_enough_is_kept_and_not_before() -> None:
@@ -48,9 +48,7 @@ def test_nothing_kept_is_no_division_by_zero() -> None:
 
 
 def test_the_command_prints_one_row_for_each_cohort_limit_and_number_of_cores() -> None:
-    words = (
-        "--judged-per-core-s 100 --kept-share 0.5 --segment-bytes 2000 --merge-per-s 1000 --worker-gb 1 --row-bytes 100"
-    )
+    words = "--judged-per-core-s 100 --kept-share 0.5 --segment-bytes 2000 --merge-per-s 1000 --worker-gb 1"
     line = [sys.executable, "scripts/scaling_table.py", *words.split()]
     done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
