@@ -3,7 +3,10 @@
 import json
 import logging
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -118,7 +121,21 @@ def _merge(
             seconds=round(times.total_s, 1), labels=joined.provenance,
         )  # fmt: skip
         publish(path, layout.dataset)
-    return _write_tables(joined, settings, layout, times)
+    with _removed_meanwhile(layout.parts, layout.shards):
+        return _write_tables(joined, settings, layout, times)
+
+
+@contextmanager
+def _removed_meanwhile(*folders: Path) -> Iterator[None]:
+    """Hand the room of what is not needed any more back, which takes seconds of the disk's, beside the block."""
+    removing = [Thread(target=shutil.rmtree, args=(folder, True)) for folder in folders]
+    for thread in removing:
+        thread.start()
+    try:
+        yield
+    finally:
+        for thread in removing:
+            thread.join()
 
 
 def _complete_tables(
