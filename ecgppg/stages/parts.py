@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,12 @@ FILTER_NOTE = "Butterworth band-pass, zero-phase, over the continuous span befor
 
 @dataclass(frozen=True)
 class PartJob:
-    """Everything a worker needs to build one part."""
+    """Everything a worker needs to build one part; `most_blocks` ends it early, for a sample of what it takes."""
 
     patient: Patient
     path: Path
     settings: Settings
+    most_blocks: int | None = None
 
 
 def dataset_attributes(settings: Settings) -> dict[str, Any]:
@@ -90,7 +92,7 @@ def build_part(job: PartJob) -> BuiltPart:
     shape_CT = (len(settings.channels), settings.n_samples)
     most = reading.n_candidates if limit is None else min(limit, reading.n_candidates)
     with segment_writer(job.path, dataset_attributes(settings), shape_CT, most) as writer:
-        blocks = (_encoded(block, watch) for block in reading.blocks())
+        blocks = (_encoded(block, watch) for block in islice(reading.blocks(), job.most_blocks))
         # Without a limit windows come in the dataset's order and go to disk at once, whatever the length of a stay.
         for segments in blocks if limit is None else _in_order(list(blocks)):
             with watch.step("write"):

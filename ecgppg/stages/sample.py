@@ -23,6 +23,8 @@ SHARE_PATIENTS, SHARE_WINDOWS = 24, 48
 """Patients and windows of each, by which the share kept and the size of a segment are judged."""
 SPEED_PATIENTS, SPEED_WINDOWS = 8, 300
 """The largest patients of these are read further, to tell the cost of a window from the cost of a patient."""
+SPEED_BLOCKS = 4, 16
+"""The same where every window is wanted: then they are read in order of time, a hundred in one go."""
 MAX_SAMPLE_WORKERS = 8
 
 _warm_pids: set[int] = set()
@@ -117,18 +119,21 @@ def take_sample(patients: Sequence[PlannedPatient], settings: Settings) -> Sampl
         for _ in map_jobs(build_part, _jobs(chosen, 1, folder / "parts_first", settings), min(n_workers, 1)):
             bar.advance(1 / len(chosen), "first windows")
         small = _jobs(chosen, SHARE_WINDOWS, folder / "parts_small", settings)
-        large = _jobs(chosen[:SPEED_PATIENTS], SPEED_WINDOWS, folder / "parts_large", settings)
+        few, more = _speed_jobs(chosen[:SPEED_PATIENTS], small, folder, settings)
         began_s = time.monotonic()
         measured: dict[Path, _Measured] = {}
-        for done in map_jobs(_measure, small + large, n_workers):
-            bar.advance(1 / len(small + large), f"{len(measured)} parts measured")
+        jobs = list({job.path: job for job in small + few + more}.values())
+        for done in map_jobs(_measure, jobs, n_workers):
+            bar.advance(1 / len(jobs), f"{len(measured)} parts measured")
             if done.result is not None:
                 measured[done.job.path] = done.result
         seen = [(job.patient.subject_id, measured[job.path]) for job in small if job.path in measured]
         if not seen:
             return None
-        grown = [(a.path, b.path) for a, b in zip(small, large, strict=False) if {a.path, b.path} <= measured.keys()]
-        patient_s, window_s = _costs([one for _, one in seen], [(measured[a], measured[b]) for a, b in grown])
+        grown = [(a.path, b.path) for a, b in zip(few, more, strict=True) if {a.path, b.path} <= measured.keys()]
+        pairs = [(measured[a], measured[b]) for a, b in grown]
+        in_time_order = settings.max_segments_per_patient is None and bool(pairs)
+        patient_s, window_s = _costs([a for a, _ in pairs] if in_time_order else [one for _, one in seen], pairs)
         merge = measure_merge([a for a, _ in grown], [b for _, b in grown], folder, settings)
     return Sample(
         tuple(PatientSample(i, one.n_judged, one.n_kept, one.n_bytes) for i, one in seen), n_workers,
@@ -148,6 +153,20 @@ def _jobs(patients: Sequence[PlannedPatient], n_windows: int, folder: Path, sett
     few = n_windows if limit is None else min(limit, n_windows)
     limits = settings.model_copy(update={"max_segments_per_patient": few, "min_segments_per_patient": 1})
     return [PartJob(p.patient, folder / f"{p.subject_id}.h5", limits) for p in patients]
+
+
+def _speed_jobs(
+    patients: Sequence[PlannedPatient], small: Sequence[PartJob], folder: Path, settings: Settings
+) -> tuple[list[PartJob], list[PartJob]]:
+    """Parts of the same patients, of few windows and of more, read as the build will read them."""
+    if settings.max_segments_per_patient is not None:
+        return list(small[: len(patients)]), _jobs(patients, SPEED_WINDOWS, folder / "parts_large", settings)
+    whole = settings.model_copy(update={"min_segments_per_patient": 1})
+    few, more = (
+        [PartJob(p.patient, folder / name / f"{p.subject_id}.h5", whole, n) for p in patients]
+        for name, n in zip(("parts_few", "parts_large"), SPEED_BLOCKS, strict=True)
+    )
+    return few, more
 
 
 def _measure(job: PartJob) -> _Measured:
