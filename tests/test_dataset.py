@@ -56,3 +56,13 @@ def test_batches_of_two_workers_are_those_of_none_in_every_epoch(tmp_path: Path)
             assert torch.equal(a.x_BCT, b.x_BCT)
             assert torch.equal(a.segment_id_B, b.segment_id_B)
             assert torch.equal(a.subject_id_B, b.subject_id_B)
+            assert torch.equal(a.beats_B2, b.beats_B2)
+
+
+def test_a_batch_carries_the_rate_and_irregularity_of_its_windows(tmp_path: Path) -> None:
+    windows = windows_of(tmp_path)
+    rate_N, cv_N = (windows.source.column(name) for name in ("heart_rate_bpm", "rr_cv"))
+    rows = windows.row_N[[5, 2, 9]]
+    beats_B2 = windows.read(np.array([5, 2, 9])).beats_B2
+    assert beats_B2.dtype == torch.float32
+    np.testing.assert_array_equal(beats_B2.numpy(), np.stack([rate_N[rows], cv_N[rows]], axis=1))

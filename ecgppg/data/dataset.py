@@ -11,6 +11,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 PREFETCH_BATCHES = 4
+BEAT_COLUMNS = ("heart_rate_bpm", "rr_cv")
+"""What a batch carries of the beats found in each window."""
 
 
 class SegmentSource(Protocol):
@@ -32,16 +34,28 @@ class SegmentSource(Protocol):
 
 @dataclass(frozen=True)
 class SegmentBatch:
-    """Windows in physical units, with what identifies them."""
+    """Windows in physical units, with what identifies them.
+
+    Attributes
+    ----------
+    x_BCT : Tensor, float32
+    segment_id_B, subject_id_B : Tensor, int64
+    beats_B2 : Tensor, float32
+        heart_rate_bpm and rr_cv of each window, as measured when the dataset was built; NaN where they are unknown.
+    """
 
     x_BCT: Tensor
     segment_id_B: Tensor
     subject_id_B: Tensor
+    beats_B2: Tensor
 
     def to(self, device: torch.device) -> "SegmentBatch":
         """The same batch on another device."""
         return SegmentBatch(
-            self.x_BCT.to(device, non_blocking=True), self.segment_id_B.to(device), self.subject_id_B.to(device)
+            self.x_BCT.to(device, non_blocking=True),
+            self.segment_id_B.to(device),
+            self.subject_id_B.to(device),
+            self.beats_B2.to(device),
         )
 
 
@@ -57,12 +71,15 @@ class SplitWindows:
         Rows of the file.
     segment_id_N, subject_id_N : ndarray, int64
         Of those rows.
+    beats_N2 : ndarray, float32
+        heart_rate_bpm and rr_cv of those rows.
     """
 
     source: SegmentSource
     row_N: np.ndarray
     segment_id_N: np.ndarray
     subject_id_N: np.ndarray
+    beats_N2: np.ndarray
 
     def __len__(self) -> int:
         return len(self.row_N)
@@ -73,6 +90,7 @@ class SplitWindows:
             torch.from_numpy(np.ascontiguousarray(self.source.read(self.row_N[positions]), dtype=np.float32)),
             torch.from_numpy(self.segment_id_N[positions]),
             torch.from_numpy(self.subject_id_N[positions]),
+            torch.from_numpy(self.beats_N2[positions]),
         )
 
     def fingerprint(self) -> str:
@@ -94,7 +112,8 @@ def select_windows(source: SegmentSource, subject_ids: np.ndarray) -> SplitWindo
     subject_id_N = np.asarray(source.column("subject_id"), dtype=np.int64)
     row_N = np.flatnonzero(np.isin(subject_id_N, subject_ids))
     row_N = row_N[np.argsort(segment_id_N[row_N], kind="stable")]
-    return SplitWindows(source, row_N, segment_id_N[row_N], subject_id_N[row_N])
+    beats_N2 = np.stack([source.column(name)[row_N] for name in BEAT_COLUMNS], axis=1).astype(np.float32)
+    return SplitWindows(source, row_N, segment_id_N[row_N], subject_id_N[row_N], beats_N2)
 
 
 @dataclass
@@ -133,8 +152,8 @@ class BatchLoader:
                 persistent_workers=True,
                 prefetch_factor=PREFETCH_BATCHES,
             )
-        for x_BCT, segment_id_B, subject_id_B in self._loader:
-            yield SegmentBatch(x_BCT, segment_id_B, subject_id_B)
+        for tensors in self._loader:
+            yield SegmentBatch(*tensors)
 
 
 class _Plan(torch.utils.data.Sampler[np.ndarray]):
@@ -152,12 +171,12 @@ class _Plan(torch.utils.data.Sampler[np.ndarray]):
         return len(self.batches)
 
 
-class _Reader(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor]]):
+class _Reader(torch.utils.data.Dataset[tuple[Tensor, ...]]):
     """What a worker process holds: reading one batch is one item."""
 
     def __init__(self, windows: SplitWindows) -> None:
         self.windows = windows
 
-    def __getitem__(self, positions: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+    def __getitem__(self, positions: np.ndarray) -> tuple[Tensor, ...]:
         batch = self.windows.read(positions)
-        return batch.x_BCT, batch.segment_id_B, batch.subject_id_B
+        return batch.x_BCT, batch.segment_id_B, batch.subject_id_B, batch.beats_B2
