@@ -39,6 +39,9 @@ def main() -> int:
         "--snr-db", nargs="+", type=float, default=SNRS_DB, metavar="DB", help="how strong (24 12 6 0 -6 dB)"
     )
     parser.add_argument("--against", choices=("power", "height"), default="power", help="of the ECG (%(default)s)")
+    parser.add_argument(
+        "--height-mv", type=float, metavar="MV", help="bring every recording to this height first (default: as taped)"
+    )
     parser.add_argument("--draws", type=int, default=1, metavar="N", help="times each noise is drawn (%(default)s)")
     parser.add_argument("--figure", type=Path, metavar="FILE", help="PNG: windows kept and dropped, by reason")
     args = parser.parse_args()
@@ -53,6 +56,8 @@ def measure(args: argparse.Namespace) -> int:
     from ecgppg.evaluation import retention
     from ecgppg.sources.find import find_patients
 
+    if args.height_mv is not None and not args.height_mv > 0:
+        raise ConfigError(f"--height-mv: {args.height_mv:g} is not above 0")
     if args.plant and (len(args.by) != 1 or args.channels != ["ECG"]):
         raise ConfigError("--plant: needs one label after --by, and --channels ECG")
     settings = Settings(
@@ -83,7 +88,7 @@ def measure(args: argparse.Namespace) -> int:
 
 def plant(args: argparse.Namespace, patients: list[Patient], by: str, settings: Settings) -> int:
     """Plant noise, judge and print."""
-    from ecgppg.evaluation.retention_planted import compare, find_clean, markdown, plant_and_judge
+    from ecgppg.evaluation.retention_planted import at_height, compare, find_clean, markdown, plant_and_judge
 
     groups = (args.plant[0], args.plant[1])
     recordings = find_clean(args.waveforms, patients, by, groups, settings)
@@ -91,6 +96,8 @@ def plant(args: argparse.Namespace, patients: list[Patient], by: str, settings: 
         of_group = [recording for recording in recordings if recording.group == group]
         n = sum(int(recording.clean.clean_N.sum()) for recording in of_group)
         print(f"{group}: {n} clean windows of {len(of_group)} recordings")
+    if args.height_mv:
+        recordings = [at_height(recording, args.height_mv) for recording in recordings]
     planted = plant_and_judge(recordings, settings, args.snr_db, args.against, draws=args.draws)
     print(f"\nNoise against the {args.against} of the ECG\n")
     print(markdown(compare(planted, groups), groups))

@@ -12,7 +12,7 @@ from ecgppg.config.errors import InputError
 from ecgppg.config.settings import Settings
 from ecgppg.evaluation.retention import judge_records, markdown, retention_by, shortly_before, with_labels
 from ecgppg.evaluation.retention_noise import KINDS, clean_windows, make_noise, noise_envelope, typical_height
-from ecgppg.evaluation.retention_planted import compare, find_clean, noisy_codes, plant_and_judge
+from ecgppg.evaluation.retention_planted import at_height, compare, find_clean, noisy_codes, plant_and_judge
 from ecgppg.sources.find import find_patients
 from tests.planted_beats import FS_HZ, af_times, ecg_of, sinus_times
 from tests.wfdb_records import write_segment
@@ -139,6 +139,17 @@ def test_every_window_gets_the_ratio_asked_for(folder: Path, settings: Settings)
     for k, strength in enumerate(recording.clean.strength["power"]):
         middle = noise_T[1250 * k + 125 : 1250 * (k + 1) - 125]
         assert 20 * np.log10(strength / middle.std()) == pytest.approx(6, abs=0.6)
+
+
+def test_recordings_brought_to_one_height_keep_their_shape_and_the_ratio(folder: Path, settings: Settings) -> None:
+    recording = find_clean(folder, find_patients(settings), "label_rhythm", ("A", "N"), settings)[0]
+    small = at_height(recording, 0.2)
+    clean = clean_windows(small.ecg_T, FS_HZ, 10.0)
+    assert np.sqrt(8) * np.median(clean.strength["height"][clean.clean_N]) == pytest.approx(0.2)
+    np.testing.assert_array_equal(clean.clean_N, recording.clean.clean_N)
+    for measure in ("height", "power"):
+        np.testing.assert_allclose(small.clean.strength[measure], clean.strength[measure])
+    np.testing.assert_allclose(small.ecg_T / small.ecg_T.std(), recording.ecg_T / recording.ecg_T.std())
 
 
 def test_planted_noise_falls_on_two_rhythms_alike(folder: Path, settings: Settings) -> None:

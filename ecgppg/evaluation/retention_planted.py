@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +77,24 @@ def find_clean(
         if sum(recording.group == group for recording in found) < 2:
             raise InputError(f"{root}: fewer than two recordings with {by} {group} hold a clean window")
     return found
+
+
+def at_height(recording: CleanRecording, height: float) -> CleanRecording:
+    """The recording made larger or smaller, so that its clean windows are typically so high, top to bottom.
+
+    The checks let pass a noise of fixed size as the recorder's own, so a small ECG is kept more readily at the same
+    ratio. Of equal height, recordings differ by their rhythm and not by where the electrode lay.
+
+    Parameters
+    ----------
+    recording : CleanRecording
+    height : float
+        In the recording's unit.
+    """
+    clean = recording.clean
+    factor = height / float(np.sqrt(8) * np.median(clean.strength["height"][clean.clean_N]))
+    strength = {measure: factor * strength_N for measure, strength_N in clean.strength.items()}
+    return replace(recording, ecg_T=factor * recording.ecg_T, clean=replace(clean, strength=strength))
 
 
 def plant_and_judge(
