@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ecgppg.config.errors import ConfigError
+from ecgppg.config.presets import merge_layers
 from ecgppg.config.settings import Settings
 
 LONGEST_VALUE = 120
@@ -69,7 +70,7 @@ def parse_assignments(words: list[str]) -> dict[str, Any]:
 
 
 def build_settings(*layers: Mapping[str, Any]) -> Settings:
-    """Merge layers of settings, later ones winning, and check the result.
+    """Merge layers of settings, later ones winning, and check the result; `encoder_size` fills in what is absent.
 
     Parameters
     ----------
@@ -81,9 +82,7 @@ def build_settings(*layers: Mapping[str, Any]) -> Settings:
     ConfigError
         Names the first key that cannot be, its value, and the nearest known key for an unknown one.
     """
-    merged: dict[str, Any] = {}
-    for layer in layers:
-        merged.update(layer)
+    merged = merge_layers(*layers)
     _refuse_unknown(merged)
     try:
         return Settings(**merged)

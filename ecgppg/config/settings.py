@@ -6,12 +6,15 @@ from ecgppg.config.build import BuildSettings
 from ecgppg.config.clinical import ClinicalSettings
 from ecgppg.config.discovery import DiscoverySettings
 from ecgppg.config.keys import kind_and_stage
+from ecgppg.config.presets import PresetSettings
 from ecgppg.config.risk import RiskSettings
 from ecgppg.config.run import RunSettings
 from ecgppg.config.training import TrainingSettings
 
 
-class Settings(RunSettings, BuildSettings, ClinicalSettings, TrainingSettings, DiscoverySettings, RiskSettings):
+class Settings(
+    RunSettings, BuildSettings, ClinicalSettings, PresetSettings, TrainingSettings, DiscoverySettings, RiskSettings
+):
     """Every setting of a run."""
 
     @property
