@@ -42,12 +42,20 @@ class SegmentBatch:
     segment_id_B, subject_id_B : Tensor, int64
     beats_B2 : Tensor, float32
         heart_rate_bpm and rr_cv of each window, as measured when the dataset was built; NaN where they are unknown.
+    anchor_K : Tensor, int64, optional
+        The last K rows are partners (see `data.partners`): row B - K + k is the partner of row anchor_K[k].
     """
 
     x_BCT: Tensor
     segment_id_B: Tensor
     subject_id_B: Tensor
     beats_B2: Tensor
+    anchor_K: Tensor | None = None
+
+    @property
+    def n_anchors(self) -> int:
+        """Windows that were asked for: rows before the partners."""
+        return len(self.x_BCT) - (0 if self.anchor_K is None else len(self.anchor_K))
 
     def to(self, device: torch.device) -> "SegmentBatch":
         """The same batch on another device."""
@@ -56,6 +64,7 @@ class SegmentBatch:
             self.segment_id_B.to(device),
             self.subject_id_B.to(device),
             self.beats_B2.to(device),
+            None if self.anchor_K is None else self.anchor_K.to(device),
         )
 
 
