@@ -7,13 +7,17 @@ irregularity are what the embedding must keep.
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
 
 from ecgppg.data.counter_rng import CounterRandom, hash_ints
 
-_CROP, _SCALE, _NOISE_LEVEL, _NOISE, _WANDER, _SPECTRUM, _MASK = range(7)
+_UNIFORM, _SPECTRUM, _NOISE = range(3)
+_BANDS = 8
+_SINES = 3
+_FINE_SAMPLES = 50
 
 
 @dataclass(frozen=True)
@@ -67,54 +71,68 @@ class Augmentation:
         Tensor, float32
             (B, C, crop_samples).
         """
+        B, C, _ = z_BCT.shape
         random = CounterRandom(hash_ints(segment_id_B, seed, epoch, view))
-        x_BCT = self._crop(z_BCT, random)
-        x_BCT = self._jitter_spectrum(x_BCT, random)
-        x_BCT = self._scale(x_BCT, random)
-        x_BCT = x_BCT + self._wander(x_BCT.shape, random) + self._noise(x_BCT.shape, random)
-        x_BCT = self._mask(x_BCT, random)
-        return x_BCT * present_BC[..., None]
+        uniform_BU = random.uniform(_UNIFORM, 1 + C * (4 + 3 * _SINES))
+        place_B, uniform_BCU = uniform_BU[:, 0], uniform_BU[:, 1:].view(B, C, -1)
+        scale_BC, level_BC, masked_BC2, wander_BCK = uniform_BCU.split([1, 1, 2, 3 * _SINES], dim=2)
+        x_BCT = self._crop(z_BCT, place_B)
+        x_BCT = self._filter(x_BCT, scale_BC, random.normal(_SPECTRUM, C * _BANDS).view(B, C, _BANDS))
+        # An absent channel gets nothing added.
+        present_BC1 = present_BC[..., None]
+        self._add_wander(x_BCT, wander_BCK, self.max_wander * present_BC1)
+        noise_BCT = random.normal(_NOISE, C * self.crop_samples).view(x_BCT.shape)
+        x_BCT.addcmul_(noise_BCT, level_BC * present_BC1, value=self.max_noise)
+        return self._mask(x_BCT, masked_BC2)
 
-    def _crop(self, z_BCT: Tensor, random: CounterRandom) -> Tensor:
-        _, C, T = z_BCT.shape
-        places = T - self.crop_samples + 1
-        start_B1 = (random.uniform(_CROP, 1) * places).to(torch.int64)
-        index_BT = start_B1 + torch.arange(self.crop_samples, device=z_BCT.device)
-        return z_BCT.gather(2, index_BT[:, None, :].expand(-1, C, -1))
+    def _crop(self, z_BCT: Tensor, place_B: Tensor) -> Tensor:
+        start_B = (place_B * (z_BCT.shape[-1] - self.crop_samples + 1)).to(torch.int64)
+        row_B = torch.arange(len(z_BCT), device=z_BCT.device)
+        return z_BCT.unfold(2, self.crop_samples, 1)[row_B, :, start_B]
 
-    def _scale(self, x_BCT: Tensor, random: CounterRandom) -> Tensor:
-        limit = math.log(self.max_gain)
-        return x_BCT * random.uniform(_SCALE, x_BCT.shape[1], -limit, limit).exp()[..., None]
+    def _filter(self, x_BCT: Tensor, scale_BC1: Tensor, normal_BCK: Tensor) -> Tensor:
+        """Scale each channel, and its frequency bands against each other."""
+        n = x_BCT.shape[-1]
+        left_F, weight_F = _places_of_frequencies(n, self.fs_hz, x_BCT.device)
+        log_gain_BCK = self.spectral_jitter * normal_BCK + math.log(self.max_gain) * (2 * scale_BC1 - 1)
+        log_gain_BCF = log_gain_BCK.index_select(2, left_F)
+        gain_BCF = log_gain_BCF.lerp_(log_gain_BCK.index_select(2, left_F + 1), weight_F).exp_()
+        return torch.fft.irfft(torch.fft.rfft(x_BCT).mul_(gain_BCF), n=n)
 
-    def _noise(self, shape: torch.Size, random: CounterRandom) -> Tensor:
-        B, C, T = shape
-        level_BC1 = random.uniform(_NOISE_LEVEL, C, 0.0, self.max_noise)[..., None]
-        return level_BC1 * random.normal(_NOISE, C * T).view(B, C, T)
+    def _add_wander(self, x_BCT: Tensor, uniform_BCK: Tensor, limit_BC1: Tensor) -> None:
+        """Add sines, each made of sines and cosines at a few times: sin(a + b) = sin a cos b + cos a sin b."""
+        T = x_BCT.shape[-1]
+        amplitude_BCS, frequency_BCS, phase_BCS = uniform_BCK.chunk(3, dim=2)
+        radians_BCS1 = (2 * math.pi / self.fs_hz * (0.05 + 0.45 * frequency_BCS))[..., None]
+        fine_J = torch.arange(_FINE_SAMPLES, device=x_BCT.device, dtype=torch.float32)
+        coarse_I = _FINE_SAMPLES * torch.arange(-(-T // _FINE_SAMPLES), device=x_BCT.device, dtype=torch.float32)
+        fine_BCSJ = radians_BCS1 * fine_J
+        coarse_BCSI = radians_BCS1 * coarse_I + 2 * math.pi * phase_BCS[..., None]
+        amplitude_BCS1 = (limit_BC1 * amplitude_BCS)[..., None]
+        terms = (
+            (amplitude_BCS1 * coarse_BCSI.sin(), fine_BCSJ.cos()),
+            (amplitude_BCS1 * coarse_BCSI.cos(), fine_BCSJ.sin()),
+        )
+        wander_BCIJ = x_BCT.new_zeros(*x_BCT.shape[:2], len(coarse_I), _FINE_SAMPLES)
+        for sine in range(_SINES):
+            for slow_BCSI, fast_BCSJ in terms:
+                wander_BCIJ.addcmul_(slow_BCSI[:, :, sine, :, None], fast_BCSJ[:, :, sine, None, :])
+        x_BCT += wander_BCIJ.flatten(2)[..., :T]
 
-    def _wander(self, shape: torch.Size, random: CounterRandom) -> Tensor:
-        B, C, T = shape
-        draws_BC3K = random.uniform(_WANDER, C * 9).view(B, C, 3, 3)
-        amplitude, frequency_hz, phase = draws_BC3K.unbind(2)
-        time_T = torch.arange(T, device=draws_BC3K.device, dtype=torch.float32) / self.fs_hz
-        turns_BCKT = (0.05 + 0.45 * frequency_hz)[..., None] * time_T + phase[..., None]
-        return (self.max_wander * amplitude[..., None] * torch.sin(2 * math.pi * turns_BCKT)).sum(2)
+    def _mask(self, x_BCT: Tensor, uniform_BC2: Tensor) -> Tensor:
+        T = x_BCT.shape[-1]
+        length_BC1 = (uniform_BC2[..., :1] * (self.max_masked_share * T)).floor()
+        start_BC1 = (uniform_BC2[..., 1:] * (T - length_BC1 + 1)).floor()
+        at_T = torch.arange(T, device=x_BCT.device, dtype=torch.float32)
+        from_middle_BCT = (at_T - (start_BC1 + (length_BC1 - 1) / 2)).abs_()
+        return x_BCT.mul_(from_middle_BCT.ge_(length_BC1 / 2))
 
-    def _jitter_spectrum(self, x_BCT: Tensor, random: CounterRandom) -> Tensor:
-        B, C, T = x_BCT.shape
-        log_gain_BCK = self.spectral_jitter * random.normal(_SPECTRUM, C * 8).view(B, C, 8)
-        spectrum_BCF = torch.fft.rfft(x_BCT)
-        # Bands an octave wide from 0.5 Hz up, with straight lines between their centres on the log axis.
-        frequency_F = torch.arange(spectrum_BCF.shape[-1], device=x_BCT.device) * (self.fs_hz / T)
-        place_F = (torch.log2(frequency_F.clamp(min=0.5)) + 1.0).clamp(0.0, 6.999)
-        left_F = place_F.to(torch.int64)
-        weight_F = place_F - left_F
-        gain_BCF = (log_gain_BCK[..., left_F] * (1 - weight_F) + log_gain_BCK[..., left_F + 1] * weight_F).exp()
-        return torch.fft.irfft(spectrum_BCF * gain_BCF, n=T)
 
-    def _mask(self, x_BCT: Tensor, random: CounterRandom) -> Tensor:
-        B, C, T = x_BCT.shape
-        length_BC1, place_BC1 = random.uniform(_MASK, C * 2).view(B, C, 2, 1).unbind(2)
-        length_BC1 = (length_BC1 * self.max_masked_share * T).to(torch.int64)
-        start_BC1 = (place_BC1 * (T - length_BC1 + 1)).to(torch.int64)
-        at_T = torch.arange(T, device=x_BCT.device)
-        return x_BCT.masked_fill((at_T >= start_BC1) & (at_T < start_BC1 + length_BC1), 0.0)
+@cache
+def _places_of_frequencies(n: int, fs_hz: float, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Where the frequencies of a spectrum lie between bands an octave wide from 0.5 Hz up: the band to the left, and
+    the share of the way to the next on the log axis."""
+    frequency_F = torch.arange(n // 2 + 1, device=device) * (fs_hz / n)
+    place_F = (torch.log2(frequency_F.clamp(min=0.5)) + 1.0).clamp(0.0, _BANDS - 1.001)
+    left_F = place_F.to(torch.int64)
+    return left_F, place_F - left_F

@@ -8,6 +8,8 @@ References
 .. [1] Steele, Lea, Flood (2014). Fast splittable pseudorandom number generators. OOPSLA.
 """
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
@@ -23,14 +25,14 @@ _MIX_2 = _signed(0x94D049BB133111EB)
 
 def _shift_right(x: Tensor, bits: int) -> Tensor:
     """Logical shift: torch's own keeps the sign of int64."""
-    return (x >> bits) & ((1 << (64 - bits)) - 1)
+    return (x >> bits).bitwise_and_((1 << (64 - bits)) - 1)
 
 
 def mix64(x: Tensor) -> Tensor:
     """SplitMix64's finaliser on int64 bit patterns, element by element; int64 products wrap."""
-    x = (x ^ _shift_right(x, 30)) * _MIX_1
-    x = (x ^ _shift_right(x, 27)) * _MIX_2
-    return x ^ _shift_right(x, 31)
+    x = _shift_right(x, 30).bitwise_xor_(x).mul_(_MIX_1)
+    x = _shift_right(x, 27).bitwise_xor_(x).mul_(_MIX_2)
+    return _shift_right(x, 31).bitwise_xor_(x)
 
 
 def hash_ints(*parts: Tensor | int) -> Tensor:
@@ -74,15 +76,11 @@ class CounterRandom:
 
     def normal(self, stream: int, n: int) -> Tensor:
         """(B, n) float32, standard normal in 65,536 equally likely steps: four draws to each 64 bits."""
-        sixteen = self.bits(stream, (n + 3) // 4).view(torch.int16).to(torch.int64) + 32768
-        return _normal_table(self.key_B.device)[sixteen[:, :n]]
+        step_Bn = self.bits(stream, (n + 3) // 4).view(torch.uint16)[:, :n].to(torch.int64)
+        return _normal_table(step_Bn.device).index_select(0, step_Bn.view(-1)).view_as(step_Bn)
 
 
-_TABLES: dict[torch.device, Tensor] = {}
-
-
+@cache
 def _normal_table(device: torch.device) -> Tensor:
-    if device not in _TABLES:
-        middle = (torch.arange(65536, dtype=torch.float64) + 0.5) / 65536
-        _TABLES[device] = torch.special.ndtri(middle).to(torch.float32).to(device)
-    return _TABLES[device]
+    middle = (torch.arange(65536, dtype=torch.float64) + 0.5) / 65536
+    return torch.special.ndtri(middle).to(torch.float32).to(device)
