@@ -1,0 +1,255 @@
+"""What few labels buy: the same draws of labelled patients for every method, intervals over draws and patients.
+
+Shapes: U units, D draws, F outer folds, B bootstrap draws.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ecgppg.core.seeds import hash63
+from ecgppg.evaluation.intervals import Interval, percentile_interval
+from ecgppg.evaluation.paired import N_BOOTSTRAP, Representation, Scores, auroc_of_seeds, checked_folds
+from ecgppg.evaluation.paired_auroc import draw_weights, weighted_auroc
+from ecgppg.evaluation.probes import Probe
+from ecgppg.evaluation.units import Units
+
+
+@dataclass(frozen=True, eq=False)
+class FewLabelDraw:
+    """Labelled units that one method may train on, to predict one fold.
+
+    Attributes
+    ----------
+    draw : int
+        0 to n_draws - 1; a draw is complete with its row for every fold.
+    fold : int
+        Fold to be predicted; none of its patients is among `train_units`.
+    train_units : array of int64
+        Rows of the units, rising; as many of label 1 as of label 0, each of another patient.
+    """
+
+    draw: int
+    fold: int
+    train_units: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class FewLabelPoint:
+    """One method with one number of labels.
+
+    Attributes
+    ----------
+    n_labels : int
+        Labelled units of a draw.
+    scores : Scores
+        Predictions of every unit, one row a draw.
+    auroc : Interval
+        Mean over draws; interval over draws and patients.
+    auroc_D : array of float
+        AUROC of each draw.
+    """
+
+    n_labels: int
+    scores: Scores
+    auroc: Interval
+    auroc_D: np.ndarray
+
+
+def few_label_draws(units: Units, fold_U: np.ndarray, n_labels: int, n_draws: int, seed: int) -> list[FewLabelDraw]:
+    """Balanced draws of labelled units from outside each fold, one unit a patient.
+
+    Patients come in the order of a hash of (seed, draw, fold, subject_id), so that a draw of 20 labels holds the draw
+    of 10, and another order of rows gives the same units. A patient with units of both labels stands for one of them.
+
+    Parameters
+    ----------
+    units : Units
+    fold_U : array of int
+        Outer fold of each unit.
+    n_labels : int
+        Units to draw; even, at least 2.
+    n_draws : int
+        Draws for every fold.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    list of FewLabelDraw
+        By draw, then fold.
+
+    Raises
+    ------
+    ValueError
+        If n_labels is odd or under 2, or a fold leaves too few patients with either label; see `possible_labels`.
+    """
+    if n_labels < 2 or n_labels % 2:
+        raise ValueError(f"{n_labels} labels cannot be half of one kind and half of the other")
+    fold_U = np.asarray(fold_U)
+    draws = []
+    for draw in range(n_draws):
+        for fold in np.unique(fold_U).tolist():
+            with_units, without_units = _candidates(units, fold_U, fold, draw, seed)
+            half = n_labels // 2
+            if min(len(with_units), len(without_units)) < half:
+                raise ValueError(
+                    f"{n_labels} labels: outside fold {fold} are {len(with_units)} patients with the label "
+                    f"and {len(without_units)} without"
+                )
+            chosen = np.sort(np.concatenate([with_units[:half], without_units[:half]]))
+            draws.append(FewLabelDraw(draw, fold, chosen))
+    return draws
+
+
+def possible_labels(units: Units, fold_U: np.ndarray, sizes: Sequence[int], n_draws: int, seed: int) -> list[int]:
+    """Those of the sizes that `few_label_draws` can draw."""
+    fold_U = np.asarray(fold_U)
+    fewest = min(
+        len(side)
+        for draw in range(n_draws)
+        for fold in np.unique(fold_U).tolist()
+        for side in _candidates(units, fold_U, fold, draw, seed)
+    )
+    return [n for n in sizes if n >= 2 and n % 2 == 0 and n // 2 <= fewest]
+
+
+def few_label_scores(
+    representation: Representation,
+    units: Units,
+    fold_U: np.ndarray,
+    draws: Sequence[FewLabelDraw],
+    probe: Probe,
+    seed: int,
+) -> Scores:
+    """Predictions of every unit by a probe that saw the labels of a draw alone, one row a draw.
+
+    Raises
+    ------
+    ValueError
+        If a patient lies in two folds, or a matrix is absent.
+    """
+    fold_U = checked_folds(representation, units, fold_U)
+    p_DU = np.full((1 + max(d.draw for d in draws), len(units)), np.nan)
+    for d in draws:
+        test, train, x_UD = fold_U == d.fold, d.train_units, representation.x_F[d.fold]
+        p_DU[d.draw, test] = probe(x_UD[train], units.y_U[train], units.subject_id_U[train], x_UD[test], seed)
+    return Scores(representation.name, p_DU)
+
+
+def few_label_point(
+    n_labels: int,
+    scores: Scores,
+    units: Units,
+    fold_U: np.ndarray,
+    n_bootstrap: int = N_BOOTSTRAP,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> FewLabelPoint:
+    """Mean AUROC over the draws of labels, and its interval over draws and patients.
+
+    Parameters
+    ----------
+    n_labels : int
+        Labels of a draw.
+    scores : Scores
+        One row a draw: of a probe (`few_label_scores`), or of a network that was given the same draws.
+    units, fold_U, n_bootstrap, confidence, seed
+        As in `paired.auroc_with_interval`.
+    """
+    auroc_D = auroc_of_seeds(scores, units, fold_U)
+    draws_B = _two_level(_auroc_DB(scores, units, fold_U, n_bootstrap, seed), seed)
+    low, high = percentile_interval(draws_B, min(units.n_patients, len(auroc_D)), confidence)
+    return FewLabelPoint(n_labels, scores, Interval(float(auroc_D.mean()), low, high, units.n_patients), auroc_D)
+
+
+def few_label_curve(
+    representation: Representation,
+    units: Units,
+    fold_U: np.ndarray,
+    sizes: Sequence[int],
+    n_draws: int,
+    probe: Probe,
+    seed: int,
+) -> list[FewLabelPoint]:
+    """A point for every number of labels that can be drawn.
+
+    Parameters
+    ----------
+    representation, units, fold_U, probe
+        As in `paired.cross_fitted`.
+    sizes : sequence of int
+        Numbers of labels wanted; those that the patients do not allow are left out.
+    n_draws : int
+        Draws of labels for each; at least 10 make a fair interval.
+    seed : int
+        Of the draws and of the probe.
+    """
+    points = []
+    for n_labels in possible_labels(units, fold_U, sizes, n_draws, seed):
+        draws = few_label_draws(units, fold_U, n_labels, n_draws, seed)
+        scores = few_label_scores(representation, units, fold_U, draws, probe, seed)
+        points.append(few_label_point(n_labels, scores, units, fold_U, seed=seed))
+    return points
+
+
+def compare_draws(
+    a: Scores,
+    b: Scores,
+    units: Units,
+    fold_U: np.ndarray,
+    n_bootstrap: int = N_BOOTSTRAP,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Mean AUROC of `a` less that of `b`, row by row trained on the same draws, over the same drawn patients.
+
+    Parameters as in `few_label_point`.
+
+    Raises
+    ------
+    ValueError
+        If they do not have the same number of draws.
+    """
+    if a.p_SU.shape != b.p_SU.shape:
+        raise ValueError(f"{a.name} has {len(a.p_SU)} draws, {b.name} has {len(b.p_SU)}")
+    difference_D = auroc_of_seeds(a, units, fold_U) - auroc_of_seeds(b, units, fold_U)
+    difference_DB = _auroc_DB(a, units, fold_U, n_bootstrap, seed) - _auroc_DB(b, units, fold_U, n_bootstrap, seed)
+    n = min(units.n_patients, len(difference_D))
+    low, high = percentile_interval(_two_level(difference_DB, seed), n, confidence)
+    return Interval(float(difference_D.mean()), low, high, units.n_patients)
+
+
+def _auroc_DB(scores: Scores, units: Units, fold_U: np.ndarray, n_bootstrap: int, seed: int) -> np.ndarray:
+    weight_BU = draw_weights(units.subject_id_U, n_bootstrap, seed)
+    return weighted_auroc(units.y_U, scores.p_SU, np.asarray(fold_U), weight_BU)
+
+
+def _two_level(value_DB: np.ndarray, seed: int) -> np.ndarray:
+    """Mean over draws that are themselves redrawn, for each draw of patients, shape (B,)."""
+    n_draws, n_bootstrap = value_DB.shape
+    random = np.random.default_rng(hash63("bootstrap of label draws", seed))
+    again_BD = random.integers(0, n_draws, (n_bootstrap, n_draws))
+    return value_DB[again_BD, np.arange(n_bootstrap)[:, None]].mean(axis=1)
+
+
+def _candidates(units: Units, fold_U: np.ndarray, fold: int, draw: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that stand for their patients outside a fold, of label 1 and of label 0, in the order of the draw."""
+    outside = np.flatnonzero(fold_U != fold)
+    rank = np.array([hash63("few labels", seed, draw, fold, s) for s in units.subject_id_U[outside].tolist()])
+    within = np.array(
+        [
+            hash63("few labels", seed, draw, fold, s, name, y)
+            for s, name, y in zip(
+                units.subject_id_U[outside].tolist(),
+                units.name_U[outside].tolist(),
+                units.y_U[outside].tolist(),
+                strict=True,
+            )
+        ]
+    )
+    order = outside[np.lexsort([within, rank])]
+    first = np.unique(units.subject_id_U[order], return_index=True)[1]
+    stands = order[np.sort(first)]
+    return stands[units.y_U[stands] == 1], stands[units.y_U[stands] != 1]
