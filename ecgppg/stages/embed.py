@@ -9,17 +9,15 @@ from ecgppg.config.errors import InputError
 from ecgppg.config.schema import SPLITS, OutputLayout
 from ecgppg.config.settings import Settings
 from ecgppg.core.files import read_completion, sha256_file, write_completion
-from ecgppg.core.progress import progress
-from ecgppg.data.dataset import BatchLoader, SplitWindows
-from ecgppg.data.sampler import ordered_batches
+from ecgppg.data.dataset import SplitWindows
 from ecgppg.data.splits import refuse_trained_on_test
+from ecgppg.stages.embed_rows import embedded_rows
 from ecgppg.stages.split import read_splits
 from ecgppg.stages.train import windows_of
 from ecgppg.store.embeddings import Embeddings, write_embeddings
-from ecgppg.training.device import choose_device, deterministic
+from ecgppg.training.device import choose_device
 from ecgppg.training.export import WEIGHTS, PretrainedEncoder, read_encoder
 
-BATCH_SIZE = 256
 _log = logging.getLogger("ecgppg.embed")
 
 
@@ -56,30 +54,17 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     records = {name: read_completion(path) for name, path in artefacts.items()}
     split_N = _split_of(windows, layout)
     counts = {name: int((split_N == name).sum()) for name in SPLITS}
-    dimension = encoder.description["encoder"]["embedding_dim"]
-    summary = {"windows": len(windows), "embedding_dim": dimension, **counts}
+    summary = {"windows": len(windows), "embedding_dim": encoder.embedding_dim, **counts}
     if all(record is not None and record["content"] == content for record in records.values()):
         return {**summary, "done_before": True}
-    embedding_ND = _embed(encoder, windows, settings.loader_workers)
-    for name, path in artefacts.items():
-        chosen = np.ones(len(windows), bool) if name == "all" else split_N == name
-        rows = Embeddings(
-            embedding_ND[chosen], windows.segment_id_N[chosen], windows.subject_id_N[chosen], split_N[chosen]
-        )
-        write_embeddings(path, rows)
-        write_completion(path, content, len(rows), epoch=encoder.description["weights"]["epoch"])
-    _log.info("embeddings: %d windows of %d numbers", len(windows), dimension)
+    with embedded_rows(encoder, windows, layout.embeddings, content, settings.loader_workers) as embedding_ND:
+        everything = Embeddings(embedding_ND, windows.segment_id_N, windows.subject_id_N, split_N)
+        for name, path in artefacts.items():
+            rows = np.flatnonzero((split_N == name) | (name == "all"))
+            write_embeddings(path, everything, rows)
+            write_completion(path, content, len(rows), epoch=encoder.description["weights"]["epoch"])
+    _log.info("embeddings: %d windows of %d numbers", len(windows), encoder.embedding_dim)
     return {**summary, "done_before": False}
-
-
-def _embed(encoder: PretrainedEncoder, windows: SplitWindows, workers: int) -> np.ndarray:
-    embedding_ND = np.empty((len(windows), encoder.description["encoder"]["embedding_dim"]), np.float32)
-    plan = ordered_batches(len(windows), BATCH_SIZE)
-    with deterministic(), progress("embedding", len(windows), "segments") as bar:
-        for positions, batch in zip(plan, BatchLoader(windows, workers).batches(plan), strict=True):
-            embedding_ND[positions] = encoder.embed(batch.x_BCT.numpy(), BATCH_SIZE)
-            bar.advance(len(positions))
-    return embedding_ND
 
 
 def _split_of(windows: SplitWindows, layout: OutputLayout) -> np.ndarray:
