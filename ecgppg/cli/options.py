@@ -16,6 +16,7 @@ SETTING_FLAGS = {
     "dask_address": "dask_address",
     "ray_address": "ray_address",
     "num_epochs": "num_epochs",
+    "outer_folds": "outer_folds",
     "device": "device",
     "include_train": "include_train",
 }

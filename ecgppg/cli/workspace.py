@@ -47,7 +47,7 @@ def open_workspace(
     root = output or args.output_dir or (args.config.parent if args.config else None)
     if root is None:
         raise ConfigError("--output-dir: name the output folder (or a --config file inside it)")
-    layout = OutputLayout(_usable_folder(root))
+    layout = OutputLayout(usable_folder(root))
     stored = _stored_settings(layout.config, lenient=args.fresh)
     from_file = read_settings_file(args.config) if args.config else {}
     layers = (stored, from_file, parse_assignments(args.set), given_settings(args))
@@ -83,7 +83,7 @@ def _stored_settings(path: Path, lenient: bool) -> dict[str, Any]:
     return stored
 
 
-def _usable_folder(root: Path) -> Path:
+def usable_folder(root: Path) -> Path:
     """The output folder, absolute; refused where no folder can be, before anything is written."""
     from ecgppg.config.errors import ConfigError
 

@@ -5,6 +5,7 @@ from typing import Any
 from ecgppg.config.build import BuildSettings
 from ecgppg.config.clinical import ClinicalSettings
 from ecgppg.config.discovery import DiscoverySettings
+from ecgppg.config.evaluation import EvaluationSettings
 from ecgppg.config.keys import kind_and_stage
 from ecgppg.config.presets import PresetSettings
 from ecgppg.config.risk import RiskSettings
@@ -13,7 +14,14 @@ from ecgppg.config.training import TrainingSettings
 
 
 class Settings(
-    RunSettings, BuildSettings, ClinicalSettings, PresetSettings, TrainingSettings, DiscoverySettings, RiskSettings
+    RunSettings,
+    BuildSettings,
+    ClinicalSettings,
+    PresetSettings,
+    TrainingSettings,
+    DiscoverySettings,
+    RiskSettings,
+    EvaluationSettings,
 ):
     """Every setting of a run."""
 
@@ -30,7 +38,7 @@ class Settings(
         Parameters
         ----------
         *stages : str
-            Of "run", "build", "label", "split", "train", "discover", "validate", "stroke".
+            Of "run", "build", "label", "split", "train", "discover", "validate", "stroke", "evaluate".
 
         Returns
         -------

@@ -1,0 +1,72 @@
+"""The command `ecgppg evaluate`: what an encoder is worth on a label, beside everything simpler."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ecgppg.cli.options import add_output_options, make_parser, named, named_path
+
+EXAMPLES = """\
+  ecgppg evaluate --dataset OUT/full_dataset.h5 --label label_reference=A --output-dir OUT
+      an encoder a fold, trained on the patients outside it; then every comparison
+  ecgppg evaluate --dataset OUT/full_dataset.h5 --label label_reference=A --against O --output-dir OUT
+      the same encoders, the harder question
+  ecgppg evaluate --checkpoint OUT/encoder --dataset OTHER/full_dataset.h5 --label death_hospital --output-dir OUT
+      an encoder that is there; the patients it has met are left out
+  ecgppg evaluate --dataset OUT/full_dataset.h5 --target label_age --output-dir OUT"""
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the options of `ecgppg evaluate`."""
+    prog = Path(sys.argv[0]).name or "ecgppg"
+    parser = make_parser(f"{prog} evaluate", __doc__ or "", EXAMPLES)
+    parser.add_argument("--dataset", type=named_path, required=True, metavar="FILE", help="a full_dataset.h5")
+    asked = parser.add_mutually_exclusive_group(required=True)
+    asked.add_argument(
+        "--label", type=named, metavar="COLUMN[=VALUE]", help="label of 1 and 0, or a value of a column of names"
+    )
+    asked.add_argument("--target", type=named, metavar="COLUMN", help="a number to predict")
+    parser.add_argument("--against", type=named, metavar="VALUE", help="tell the label's value from this one alone")
+    parser.add_argument("--name", type=named, metavar="NAME", help="name of these encoders, to compare settings")
+    parser.add_argument("--outer-folds", type=int, metavar="N", help="outer folds over patients; default 5")
+    parser.add_argument("--num-epochs", type=int, metavar="N", help="epochs an encoder is trained")
+    parser.add_argument("--device", help="auto, cpu, cuda or cuda:N")
+    add_output_options(parser, fresh=False)
+    args = parser.parse_args(argv)
+    if args.target and args.against:
+        parser.error("--against goes with --label")
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    args = parse(argv)
+    from ecgppg.cli.guard import run_guarded
+
+    return run_guarded(lambda: run(args))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the options ask for."""
+    from ecgppg.cli.options import given_settings
+    from ecgppg.cli.workspace import absolute_paths, usable_folder
+    from ecgppg.config.errors import InputError
+    from ecgppg.config.load import build_settings, parse_assignments, read_settings_file
+    from ecgppg.stages import evaluate as stage
+    from ecgppg.stages.evaluate_layout import EvaluationLayout
+    from ecgppg.stages.evaluate_question import Question, parse_label
+
+    dataset = args.dataset.expanduser().absolute()
+    if not dataset.is_file():
+        raise InputError(f"--dataset {args.dataset}: no such file")
+    root = usable_folder(args.output_dir or dataset.parent)
+    layout = EvaluationLayout(root, dataset, args.name or "encoders")
+    # What built the dataset, then what trained these encoders: a second question need not repeat the settings.
+    stored = [path for path in (dataset.parent / "config.json", layout.config) if path.is_file()]
+    given = [read_settings_file(args.config)] if args.config else []
+    layers = [*map(read_settings_file, stored), *given, parse_assignments(args.set), given_settings(args)]
+    settings = build_settings(*map(absolute_paths, layers))
+    question = Question(args.target, regression=True) if args.target else parse_label(args.label, args.against)
+    stage.run(settings, layout, question, args.verbose)
+    return 0

@@ -1,0 +1,41 @@
+"""Where an evaluation keeps what it makes, below OUT/evaluation/."""
+
+from pathlib import Path
+
+from ecgppg.config.schema import OutputLayout
+
+
+class EvaluationLayout:
+    """Paths of one evaluation.
+
+    Parameters
+    ----------
+    root : Path
+        The output folder.
+    dataset : Path
+        The dataset judged on; it may lie elsewhere.
+    name : str
+        Name of the set of encoders, one a fold: settings that are compared stand side by side under their names.
+    """
+
+    def __init__(self, root: Path, dataset: Path, name: str = "encoders") -> None:
+        self.root, self.dataset, self.name = root / "evaluation", dataset, name
+        self.log = root / "production.log"
+        self.folds = self.root / "folds.parquet"
+        self.config = self.root / name / "config.json"
+        self.hand_made = self.root / "hand_made.npz"
+        self.supervised = self.root / "supervised"
+
+    def fold(self, fold: int) -> OutputLayout:
+        """The output folder of one fold: it holds its own splits, checkpoint, encoder and embeddings."""
+        layout = OutputLayout(self.root / self.name / f"fold_{fold}")
+        layout.dataset = self.dataset
+        return layout
+
+    def untrained(self, seed: int) -> Path:
+        """Embeddings by the encoder with fresh weights of a seed."""
+        return self.root / self.name / "untrained" / f"seed_{seed}.npz"
+
+    def task(self, task: str) -> Path:
+        """Folder of one question's results."""
+        return self.root / (task if self.name == "encoders" else f"{self.name}-{task}")

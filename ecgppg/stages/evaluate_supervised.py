@@ -1,0 +1,141 @@
+"""The supervised network of each outer fold: taught once, kept, and never taught on its fold's patients."""
+
+import logging
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ecgppg.config.settings import Settings
+from ecgppg.core.files import atomic_path, config_hash, read_completion, write_completion
+from ecgppg.core.progress import progress
+from ecgppg.data.dataset import SplitWindows
+from ecgppg.data.sampler import n_batches
+from ecgppg.stages.evaluate_layout import EvaluationLayout
+from ecgppg.stages.evaluate_question import Question
+from ecgppg.training.device import choose_device, deterministic
+from ecgppg.training.fold import validation_patients
+from ecgppg.training.supervised import SupervisedPlan, teach
+
+BATCH_SIZE = 128
+_log = logging.getLogger("ecgppg.evaluate")
+
+
+def supervised_scores(
+    settings: Settings,
+    layout: EvaluationLayout,
+    question: Question,
+    windows: SplitWindows,
+    y_N: np.ndarray,
+    folds: pd.DataFrame,
+    encoder: dict[str, Any],
+) -> np.ndarray:
+    """Score of each window by the network that has not met its patient.
+
+    Parameters
+    ----------
+    settings : Settings
+        supervised_*, crop_seconds, sampling_rate_hz, seed, device.
+    layout : EvaluationLayout
+    question : Question
+    windows : SplitWindows
+        The windows that have an answer.
+    y_N : ndarray
+        Their answers.
+    folds : DataFrame
+        subject_id, fold.
+    encoder : dict
+        Description of the encoder whose size the network has.
+
+    Returns
+    -------
+    ndarray, float64 (S, N)
+        Logits, or predicted numbers; a row a seed.
+    """
+    fold_N = folds.set_index("subject_id")["fold"].reindex(windows.subject_id_N).to_numpy()
+    content = {
+        "question": question.words,
+        "encoder": encoder,
+        "dataset": str(windows.source.attributes.get("content_hash", "")),
+        "windows": windows.fingerprint(),
+        "answers": config_hash({"y": y_N.tolist()}),
+        "folds": config_hash({"fold": fold_N.tolist()}),
+        "crop_seconds": settings.crop_seconds,
+        "epochs": settings.supervised_epochs,
+        "learning_rate": settings.supervised_learning_rate,
+        "val_share": settings.supervised_val_share,
+        "seed": settings.seed,
+    }
+    folder = layout.supervised / f"{question.name}-{config_hash(content)}"
+    n_folds = int(folds["fold"].max()) + 1
+    score_SN = np.full((settings.supervised_seeds, len(windows)), np.nan)
+    jobs = [(seed, fold) for seed in range(settings.supervised_seeds) for fold in range(n_folds)]
+    wanted = [job for job in jobs if read_completion(_path(folder, *job)) is None]
+    total = sum(settings.supervised_epochs * int((fold_N != fold).sum()) for _, fold in wanted)
+    with progress("supervised", max(total, 1), "segments") as bar:
+        for seed, fold in jobs:
+            path = _path(folder, seed, fold)
+            if (seed, fold) in wanted:
+                score_n, epoch = _teach_fold(settings, windows, y_N, fold_N, fold, seed, encoder, question, bar.advance)
+                with atomic_path(path) as temporary, open(temporary, "wb") as f:
+                    np.savez(f, score=score_n)
+                write_completion(path, content, len(score_n), epoch=epoch)
+                _log.info("supervised, fold %d of %d, seed %d: epoch %d chosen", fold + 1, n_folds, seed, epoch)
+            with np.load(path, allow_pickle=False) as arrays:
+                score_SN[seed, fold_N == fold] = arrays["score"]
+    return score_SN
+
+
+def subset(windows: SplitWindows, chosen: np.ndarray) -> SplitWindows:
+    """Some of the windows (a mask or positions), in the same order."""
+    arrays = {field.name: getattr(windows, field.name) for field in fields(windows) if field.name != "source"}
+    return replace(windows, **{name: values[chosen] for name, values in arrays.items()})
+
+
+def plan_of(settings: Settings, encoder: dict[str, Any], steps: int, seed: int, question: Question) -> SupervisedPlan:
+    """How a network of the encoder's size is taught, from the settings."""
+    return SupervisedPlan(
+        encoder=encoder,
+        crop_samples=round(settings.crop_seconds * settings.sampling_rate_hz),
+        fs_hz=settings.sampling_rate_hz,
+        steps=steps,
+        batch_size=BATCH_SIZE,
+        learning_rate=settings.supervised_learning_rate,
+        weight_decay=settings.weight_decay,
+        warmup_share=settings.warmup_share,
+        seed=settings.seed + seed,
+        regression=question.regression,
+    )
+
+
+def _teach_fold(
+    settings: Settings,
+    windows: SplitWindows,
+    y_N: np.ndarray,
+    fold_N: np.ndarray,
+    fold: int,
+    seed: int,
+    encoder: dict[str, Any],
+    question: Question,
+    advance: Any,
+) -> tuple[np.ndarray, int]:
+    """(scores of the fold's windows, epoch chosen)."""
+    outside = np.unique(windows.subject_id_N[fold_N != fold])
+    chooses = validation_patients(outside, settings.supervised_val_share, settings.seed + seed)
+    is_val_N = np.isin(windows.subject_id_N, chooses)
+    learn_N = (fold_N != fold) & ~is_val_N
+    learn = subset(windows, learn_N)
+    per_epoch = n_batches(len(learn), min(BATCH_SIZE, len(learn)))
+    plan = plan_of(settings, encoder, settings.supervised_epochs * per_epoch, seed, question)
+    with deterministic():
+        taught = teach(
+            learn, y_N[learn_N], plan, val=(subset(windows, is_val_N), y_N[is_val_N]),
+            device=choose_device(settings.device), advance=advance,
+        )  # fmt: skip
+        return taught.predict(subset(windows, fold_N == fold)), taught.epoch
+
+
+def _path(folder: Path, seed: int, fold: int) -> Path:
+    return folder / f"fold_{fold}_seed_{seed}.npz"

@@ -1,0 +1,228 @@
+"""Encoders of the outer folds: each trained on the patients outside its fold, and on no label.
+
+A fold is an output folder of its own that the stages of a run work in, so all they promise holds here too: a kill
+costs minutes, the same command goes on, and a changed setting is refused.
+"""
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ecgppg.config.errors import InputError, RefusedError
+from ecgppg.config.settings import Settings
+from ecgppg.core.files import atomic_path, changed_keys, read_completion, read_json, write_completion, write_json
+from ecgppg.core.progress import progress
+from ecgppg.core.runlog import readable_seconds
+from ecgppg.data.dataset import BatchLoader, SplitWindows
+from ecgppg.data.sampler import ordered_batches
+from ecgppg.models.registry import build_encoder
+from ecgppg.stages import embed, train
+from ecgppg.stages.evaluate_layout import EvaluationLayout
+from ecgppg.stages.split import read_splits
+from ecgppg.store.embeddings import read_embeddings
+from ecgppg.store.reader import SegmentDataset
+from ecgppg.training.device import choose_device, deterministic
+from ecgppg.training.export import PretrainedEncoder
+from ecgppg.training.fold import fold_patients, fold_splits
+
+BATCH_SIZE = 256
+_log = logging.getLogger("ecgppg.evaluate")
+
+
+def frozen_folds(
+    settings: Settings, layout: EvaluationLayout, dataset: SegmentDataset, stratum_N: np.ndarray
+) -> pd.DataFrame:
+    """The fold of each patient: dealt once, then read, so that every question is asked of the same encoders.
+
+    Parameters
+    ----------
+    settings : Settings
+        outer_folds, seed.
+    layout : EvaluationLayout
+    dataset : SegmentDataset
+    stratum_N : ndarray
+        What the first question balances: codes of its label, one a window.
+
+    Raises
+    ------
+    InputError
+        If there are fewer patients than folds.
+    RefusedError
+        If folds were dealt with other settings or for another dataset.
+    """
+    content = {
+        "outer_folds": settings.outer_folds,
+        "seed": settings.seed,
+        "dataset": str(dataset.attributes.get("content_hash", "")),
+    }
+    record = read_completion(layout.folds)
+    if record is not None:
+        if changed := changed_keys(record["content"], content):
+            raise RefusedError(
+                f"{layout.folds} was dealt otherwise: {'; '.join(changed)}; put these back, or give another "
+                "--output-dir"
+            )
+        return pd.read_parquet(layout.folds)
+    folds = fold_patients(dataset.column("subject_id"), stratum_N, settings.outer_folds, settings.seed)
+    if len(folds) < settings.outer_folds:
+        raise InputError(f"outer_folds: {settings.outer_folds} folds need as many patients; there are {len(folds)}")
+    layout.root.mkdir(parents=True, exist_ok=True)
+    with atomic_path(layout.folds) as temporary:
+        folds.to_parquet(temporary, index=False)
+    write_completion(layout.folds, content, len(folds))
+    return folds
+
+
+def keep_settings(settings: Settings, layout: EvaluationLayout) -> None:
+    """Write down what trains these encoders, so that another question need not repeat it.
+
+    Raises
+    ------
+    RefusedError
+        If encoders of this name were begun with other settings.
+    """
+    stored = read_json(layout.config)
+    wanted = settings.content("run", "build", "train")
+    if isinstance(stored, dict) and (changed := changed_keys({key: stored.get(key) for key in wanted}, wanted)):
+        raise RefusedError(
+            f"{layout.config.parent} holds encoders trained otherwise: {'; '.join(changed)}; put these back, or give "
+            "the new ones another --name"
+        )
+    write_json(layout.config, settings.model_dump(mode="json"))
+
+
+def train_folds(settings: Settings, layout: EvaluationLayout, folds: pd.DataFrame) -> list[dict[str, Any]]:
+    """Train, or go on training, an encoder a fold, and embed every window with each.
+
+    Parameters
+    ----------
+    settings : Settings
+        Those of `train`, and encoder_val_share.
+    layout : EvaluationLayout
+    folds : DataFrame
+        subject_id, fold.
+
+    Returns
+    -------
+    list of dict
+        What `stages.train` says of each fold.
+
+    Raises
+    ------
+    RefusedError
+        If what is there was trained with other settings, on other windows or for other folds.
+    """
+    n_folds = int(folds["fold"].max()) + 1
+    said, began_s, n_new = [], time.monotonic(), 0
+    for fold in range(n_folds):
+        fold_layout = layout.fold(fold)
+        _log.info("encoder of fold %d of %d: %s", fold + 1, n_folds, fold_layout.root)
+        _write_splits(fold_layout.splits, fold_splits(folds, fold, settings.encoder_val_share, settings.seed))
+        said.append(train.run(settings, fold_layout))
+        embed.run(settings, fold_layout)
+        n_new += not said[-1]["done_before"]
+        if n_new and fold + 1 < n_folds:
+            left_s = (time.monotonic() - began_s) / n_new * (n_folds - fold - 1)
+            _log.info("encoders: %d of %d folds done, about %s left", fold + 1, n_folds, readable_seconds(left_s))
+    return said
+
+
+def fold_embeddings(layout: EvaluationLayout, fold: int, segment_id_N: np.ndarray) -> np.ndarray:
+    """Embeddings of all windows by one fold's encoder, in the order of `segment_id_N`."""
+    held = read_embeddings(layout.fold(fold).embeddings)
+    return in_order(held.embeddings, held.segment_id, segment_id_N)
+
+
+def in_order(values: np.ndarray, held_id_N: np.ndarray, wanted_id_N: np.ndarray) -> np.ndarray:
+    """Rows whose segment_id rises, put in the order of other segment_ids.
+
+    Raises
+    ------
+    RefusedError
+        If a wanted one is not held.
+    """
+    place = np.minimum(np.searchsorted(held_id_N, wanted_id_N), len(held_id_N) - 1)
+    if not np.array_equal(held_id_N[place], wanted_id_N):
+        raise RefusedError("embeddings do not hold every window of the dataset: they were made of another")
+    return values[place]
+
+
+def untrained_embeddings(
+    layout: EvaluationLayout, encoder: dict[str, Any], windows: SplitWindows, seeds: int, device_name: str
+) -> list[np.ndarray]:
+    """Embeddings by the same encoder with fresh weights, of as many seeds: what the architecture alone gives.
+
+    Parameters
+    ----------
+    layout : EvaluationLayout
+    encoder : dict
+        Description of the encoder.
+    windows : SplitWindows
+    seeds : int
+        Weights of the seeds 1, 2, and so on, none of them that of a trained encoder's start.
+    device_name : str
+
+    Returns
+    -------
+    list of ndarray, float32 (N, D)
+        In the order of `windows`.
+    """
+    made = []
+    for seed in range(1, seeds + 1):
+        path = layout.untrained(seed)
+        content = {
+            "encoder": encoder,
+            "seed": seed,
+            "dataset": str(windows.source.attributes.get("content_hash", "")),
+            "windows": windows.fingerprint(),
+        }
+        record = read_completion(path)
+        if record is None or record["content"] != content:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                network = build_encoder(encoder)
+            embedding_ND = embed_windows(network.to(choose_device(device_name)), encoder, windows, "untrained encoder")
+            _write_array(path, embedding_ND)
+            write_completion(path, content, len(windows))
+        with np.load(path, allow_pickle=False) as arrays:
+            made.append(arrays["embeddings"])
+    return made
+
+
+def embed_windows(network: torch.nn.Module, encoder: dict[str, Any], windows: SplitWindows, what: str) -> np.ndarray:
+    """Whole windows through an encoder, float32 (N, D), in their order."""
+    names = windows.source.attributes["channel_names"]
+    pretrained = PretrainedEncoder(
+        network.requires_grad_(False).eval(), {"encoder": encoder, "input": {"channels": names}}
+    )
+    embedding_ND = np.empty((len(windows), int(encoder["embedding_dim"])), np.float32)
+    plan = ordered_batches(len(windows), BATCH_SIZE)
+    with deterministic(), progress(what, len(windows), "segments") as bar:
+        for positions, batch in zip(plan, BatchLoader(windows).batches(plan), strict=True):
+            embedding_ND[positions] = pretrained.embed(batch.x_BCT.numpy(), BATCH_SIZE)
+            bar.advance(len(positions))
+    return embedding_ND
+
+
+def _write_splits(path: Path, splits: pd.DataFrame) -> None:
+    if path.is_file():
+        held = read_splits(path)
+        columns = ["subject_id", "split"]
+        if not held[columns].astype(str).equals(splits[columns].astype(str)):
+            raise RefusedError(f"{path}: other patients than these folds have; name another --name or --output-dir")
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        splits.to_parquet(temporary, index=False)
+    write_completion(path, {}, len(splits))
+
+
+def _write_array(path: Path, embedding_ND: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary, open(temporary, "wb") as f:
+        np.savez(f, embeddings=embedding_ND)
