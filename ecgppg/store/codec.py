@@ -75,12 +75,12 @@ def encode_segment(codes_CT: np.ndarray) -> bytes:
     return encode_segments(codes_CT[None])[0]
 
 
-def decode_planes(chunk: bytes, n_values: int) -> bytes:
+def decode_planes(chunk: bytes | memoryview, n_values: int) -> bytes:
     """Inflate one chunk to its two byte planes, never to more than the declared size.
 
     Parameters
     ----------
-    chunk : bytes
+    chunk : bytes or memoryview
         As stored.
     n_values : int
         Values of the segment, channels times samples.
@@ -112,6 +112,24 @@ def unshuffle(planes: bytes | bytearray, n_segments: int, shape_CT: tuple[int, i
     as_bytes = values.view(np.uint8).reshape(n_segments, pairs.shape[2], 2)
     as_bytes[:, :, 0], as_bytes[:, :, 1] = pairs[:, 0], pairs[:, 1]
     return values.reshape(n_segments, *shape_CT)
+
+
+def unshuffle_into(planes: bytes, place_n: np.ndarray, scale_nC: np.ndarray, out_NCT: np.ndarray) -> None:
+    """Physical values of several segments, each into its place of a larger array; holds no lock of the interpreter.
+
+    Parameters
+    ----------
+    planes : bytes
+        Byte planes of n segments, one after the other.
+    place_n : array of int64
+        Where in `out_NCT` each goes, and its step in `scale_nC`.
+    scale_nC : array of float32
+        As many rows as `out_NCT`.
+    out_NCT : array of float32
+        Codes times steps, the same bits as numpy's product.
+    """
+    _, c, t = out_NCT.shape
+    _unshuffle_into(np.frombuffer(planes, np.uint8).reshape(-1, 2, c, t), place_n, scale_nC, out_NCT)
 
 
 def decode_segment(chunk: bytes, n_channels: int, n_samples: int) -> np.ndarray:
@@ -147,3 +165,18 @@ def _shuffle(codes_NV: np.ndarray, planes: np.ndarray) -> None:
             low_V[v] = np.uint8(codes_V[v])
         for v in range(len(codes_V)):
             high_V[v] = np.uint8(codes_V[v] >> np.uint16(8))
+
+
+@compiled
+def _unshuffle_into(planes_nBCT: np.ndarray, place_n: np.ndarray, scale_NC: np.ndarray, out_NCT: np.ndarray) -> None:
+    for i in range(len(place_n)):
+        place = place_n[i]
+        for c in range(out_NCT.shape[1]):
+            low_T, high_T, out_T, scale = (
+                planes_nBCT[i, 0, c],
+                planes_nBCT[i, 1, c],
+                out_NCT[place, c],
+                scale_NC[place, c],
+            )
+            for t in range(len(out_T)):
+                out_T[t] = np.float32(np.int16(np.uint16(low_T[t]) | np.uint16(high_T[t]) << np.uint16(8))) * scale

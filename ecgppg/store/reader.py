@@ -4,6 +4,7 @@ Shapes: n segments asked for, C channels, T samples.
 """
 
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -13,7 +14,8 @@ import numpy as np
 
 from ecgppg.config.errors import InputError, RunError
 from ecgppg.store.audit import audit_file, first_line
-from ecgppg.store.codec import decode_planes, unshuffle
+from ecgppg.store.chunk_reads import ChunkReads
+from ecgppg.store.codec import unshuffle, unshuffle_into
 from ecgppg.store.columns import read_column
 from ecgppg.store.content_hash import ContentHash, segment_digests
 from ecgppg.store.layout import blocks, is_direct
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 SEGMENTS_PER_BLOCK = 256
 ROWS_PER_FRAME = 32768
+_OPENING = threading.RLock()
 RANK = {name: rank for rank, name in enumerate(KNOWN_COLUMNS)}
 
 
@@ -72,6 +75,7 @@ class SegmentDataset:
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self._file: h5py.File | None = None
+        self._reads: ChunkReads | None = None
         self._process = -1
         signals = self.file["signals"]
         self.shape: tuple[int, int, int] = signals.shape
@@ -81,13 +85,28 @@ class SegmentDataset:
     @property
     def file(self) -> h5py.File:
         """The file itself, open in this process."""
-        if self._file is None or self._process != os.getpid():
-            # A handle inherited through fork shares its file position and caches with the parent: open anew.
-            self._file, self._process = open_file(self.path), os.getpid()
-        return self._file
+        file = self._file
+        if file is None or self._process != os.getpid():
+            with _OPENING:
+                if self._file is None or self._process != os.getpid():
+                    # A handle inherited through fork shares its position and caches with the parent: open anew.
+                    self._file, self._reads, self._process = open_file(self.path), None, os.getpid()
+                file = self._file
+        return file
+
+    @property
+    def _chunks(self) -> ChunkReads | None:
+        """Reads past HDF5, where segments are chunks of their own."""
+        if not self._is_direct:
+            return None
+        file, reads = self.file, self._reads
+        if reads is None:
+            with _OPENING:
+                reads = self._reads = self._reads or ChunkReads(self.path, file)
+        return reads
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_file": None, "_process": -1, "_steps": None}
+        return {**self.__dict__, "_file": None, "_reads": None, "_process": -1, "_steps": None}
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -102,7 +121,7 @@ class SegmentDataset:
         """Close the file; the next use opens it again."""
         if self._file is not None and self._process == os.getpid():
             self._file.close()
-        self._file = None
+        self._file = self._reads = None
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -185,34 +204,35 @@ class SegmentDataset:
         RunError
             If a chunk cannot be decoded; names its row.
         """
+        rows, chunks = self._rows(indices), self._chunks
+        if chunks is None:
+            unique, place = np.unique(rows, return_inverse=True)
+            return self._read_sliced(unique)[place], self.scale[rows]
+        signals = np.empty((len(rows), *self.shape[1:]), np.int16)
+        for place, planes in chunks.planes(rows):
+            signals[place] = unshuffle(planes, len(place), self.shape[1:])
+        return signals, self.scale[rows]
+
+    def read(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Physical values of the given rows, float32 (n, C, T), in the order asked for; else like `read_raw`.
+
+        They are read in the order of the file. Several threads may read at a time.
+        """
+        chunks = self._chunks
+        if chunks is None:
+            signals, scale = self.read_raw(indices)
+            return signals * scale[:, :, None]
+        rows = self._rows(indices)
+        scale, out = self.scale[rows], np.empty((len(rows), *self.shape[1:]), np.float32)
+        for place, planes in chunks.planes(rows):
+            unshuffle_into(planes, place, scale, out)
+        return out
+
+    def _rows(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
         rows = np.asarray(indices, dtype=np.int64).ravel()
         if rows.size and (rows.min() < 0 or rows.max() >= len(self)):
             raise IndexError(f"{self.path.name}: rows must lie in 0 to {len(self) - 1}")
-        unique, place = np.unique(rows, return_inverse=True)
-        signals = self._read_direct(unique) if self._is_direct else self._read_sliced(unique)
-        scale = self.scale[unique]
-        if len(unique) == len(rows) and (np.diff(rows) > 0).all():
-            return signals, scale
-        return signals[place], scale[place]
-
-    def read(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Physical values of the given rows, float32 (n, C, T), in the order asked for."""
-        signals, scale = self.read_raw(indices)
-        return signals * scale[:, :, None]
-
-    def _read_direct(self, rows: np.ndarray) -> np.ndarray:
-        dataset = self.file["signals"].id
-        _, c, t = self.shape
-        planes = bytearray()
-        for row in rows.tolist():
-            try:
-                mask, chunk = dataset.read_direct_chunk((row, 0, 0))
-                if mask:
-                    raise ValueError("a filter was skipped")
-                planes += decode_planes(chunk, c * t)
-            except (ValueError, OSError, RuntimeError) as error:
-                raise RunError(f"{self.path}: segment in row {row} cannot be read: {error}") from None
-        return unshuffle(planes, len(rows), (c, t))
+        return rows
 
     def _read_sliced(self, rows: np.ndarray) -> np.ndarray:
         dataset = self.file["signals"]
