@@ -118,7 +118,7 @@ def test_steps_that_are_not_finite_change_nothing_and_are_counted(
     layout: OutputLayout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_small_dataset(layout)
-    original, calls = ContrastiveStep.two_views, [0]
+    original, calls = ContrastiveStep.outcome, [0]
 
     def sometimes_nan(self: ContrastiveStep, *args: object) -> object:
         views = original(self, *args)
@@ -128,7 +128,7 @@ def test_steps_that_are_not_finite_change_nothing_and_are_counted(
                 object.__setattr__(views, "loss", views.loss * float("nan"))
         return views
 
-    monkeypatch.setattr(ContrastiveStep, "two_views", sometimes_nan)
+    monkeypatch.setattr(ContrastiveStep, "outcome", sometimes_nan)
     train_stage.run(small_settings(), layout)
     rows = read_metrics(layout.metrics)
     assert [row["skipped_steps"] for row in rows] == [1, 0]

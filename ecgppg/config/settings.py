@@ -7,6 +7,7 @@ from ecgppg.config.clinical import ClinicalSettings
 from ecgppg.config.discovery import DiscoverySettings
 from ecgppg.config.evaluation import EvaluationSettings
 from ecgppg.config.keys import kind_and_stage
+from ecgppg.config.objective import ObjectiveSettings
 from ecgppg.config.presets import PresetSettings
 from ecgppg.config.risk import RiskSettings
 from ecgppg.config.run import RunSettings
@@ -19,6 +20,7 @@ class Settings(
     ClinicalSettings,
     PresetSettings,
     TrainingSettings,
+    ObjectiveSettings,
     DiscoverySettings,
     RiskSettings,
     EvaluationSettings,

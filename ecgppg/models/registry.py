@@ -7,8 +7,9 @@ from torch import nn
 
 from ecgppg.config.errors import ConfigError
 from ecgppg.models.resnet1d import ResNet1d
+from ecgppg.models.two_towers import TwoTowers
 
-ENCODERS: dict[str, Callable[..., nn.Module]] = {"resnet1d": ResNet1d}
+ENCODERS: dict[str, Callable[..., nn.Module]] = {"resnet1d": ResNet1d, "two_towers": TwoTowers}
 
 
 def build_encoder(config: dict[str, Any]) -> nn.Module:
