@@ -36,3 +36,17 @@ def test_a_set_smaller_than_a_batch_is_one_batch_and_a_single_window_none() -> N
 def test_ordered_batches_cover_everything_once() -> None:
     assert np.concatenate(ordered_batches(25, 10)).tolist() == list(range(25))
     assert ordered_batches(0, 10) == []
+
+
+def test_every_window_is_as_likely_at_every_place_and_beside_every_other() -> None:
+    n, epochs = 8, 4000
+    orders = np.stack([epoch_order(n, 3, epoch) for epoch in range(epochs)])
+    expected = epochs / n
+    at_place = np.stack([np.bincount(orders[:, i], minlength=n) for i in range(n)])
+    # Chi-square with 49 degrees of freedom: its 99.9th percentile.
+    assert ((at_place - expected) ** 2 / expected).sum() < 85.4
+    after = np.bincount((orders[:, :-1] * n + orders[:, 1:]).ravel(), minlength=n * n).reshape(n, n)
+    expected = epochs * (n - 1) / (n * (n - 1))
+    assert (np.diag(after) == 0).all()
+    off_diagonal = after[~np.eye(n, dtype=bool)]
+    assert ((off_diagonal - expected) ** 2 / expected).sum() < 95.0

@@ -1,8 +1,9 @@
-"""Windows of one split, in an order of their own, read in batches here or in worker processes."""
+"""Windows of one split, in an order of their own, read in batches by threads or by worker processes."""
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields
+from operator import itemgetter
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,13 +11,21 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-PREFETCH_BATCHES = 4
+from ecgppg.data.read_ahead import ahead_in_threads, groups_of
+
+THREADS = 2
+GROUPS_A_WORKER = 2
+AHEAD_BYTES = 2**25
+"""Windows that are read before they are needed: many enough for a disk to be read in its own order, few enough for the
+shared memory that a container is given."""
 BEAT_COLUMNS = ("heart_rate_bpm", "rr_cv")
 """What a batch carries of the beats found in each window."""
 
 
 class SegmentSource(Protocol):
     """What training asks of a dataset file; `ecgppg.store.reader.SegmentDataset` is one, and pickles as its path."""
+
+    shape: tuple[int, int, int]
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -58,14 +67,23 @@ class SegmentBatch:
         return len(self.x_BCT) - (0 if self.anchor_K is None else len(self.anchor_K))
 
     def to(self, device: torch.device) -> "SegmentBatch":
-        """The same batch on another device."""
-        return SegmentBatch(
-            self.x_BCT.to(device, non_blocking=True),
-            self.segment_id_B.to(device),
-            self.subject_id_B.to(device),
-            self.beats_B2.to(device),
-            None if self.anchor_K is None else self.anchor_K.to(device),
-        )
+        """The same batch on another device; does not wait for a copy out of pinned memory."""
+        return self._each(lambda values: values.to(device, non_blocking=True))
+
+    def pin_memory(self) -> "SegmentBatch":
+        """The same batch in memory from which a GPU copies by itself."""
+        return self._each(Tensor.pin_memory)
+
+    def cut(self, lengths: list[int]) -> list["SegmentBatch"]:
+        """Batches of these lengths, one after the other; they share its memory."""
+        stops = np.cumsum(lengths).tolist()
+        rows = [slice(stop - n, stop) for n, stop in zip(lengths, stops, strict=True)]
+        return [self._each(itemgetter(r)) for r in rows]
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "SegmentBatch":
+        held = {f.name: getattr(self, f.name) for f in fields(self)}
+        changed: dict[str, Any] = {name: None if values is None else change(values) for name, values in held.items()}
+        return SegmentBatch(**changed)
 
 
 @dataclass(frozen=True)
@@ -127,30 +145,44 @@ def select_windows(source: SegmentSource, subject_ids: np.ndarray) -> SplitWindo
 
 @dataclass
 class BatchLoader:
-    """Reads batches in the order asked for, in this process or ahead of it in others.
+    """Reads batches in the order asked for and ahead of their use, in threads of this process or in others.
 
-    Which process reads a batch changes nothing in it: all that is random is drawn later, by window.
+    Upcoming batches are read in groups, each in the order of the file. Who reads a batch, and with which others,
+    changes nothing in it: all that is random is drawn later, by window.
 
     Attributes
     ----------
     windows : SplitWindows
         What is read.
     workers : int
-        Reading processes; 0 reads here.
+        Reading processes; 0 reads in threads here, which hold no lock of the interpreter while they do.
+    device : torch.device
+        Where batches are wanted. For a GPU they go through pinned memory, one batch ahead of the one in use.
     """
 
     windows: SplitWindows
     workers: int = 0
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     _plan: "_Plan" = field(default_factory=lambda: _Plan(), repr=False)
     _loader: Any = field(default=None, repr=False)
 
     def batches(self, plan: list[np.ndarray]) -> Iterator[SegmentBatch]:
         """Yield the batch of each array of positions."""
+        batches = self._on_host(plan)
+        return batches if self.device.type == "cpu" else _one_ahead(batch.to(self.device) for batch in batches)
+
+    def _on_host(self, plan: list[np.ndarray]) -> Iterator[SegmentBatch]:
+        in_flight = GROUPS_A_WORKER * self.workers if self.workers else THREADS + 1
+        _, c, t = self.windows.source.shape
+        groups = groups_of(plan, AHEAD_BYTES // (in_flight * 4 * c * t))
+        for group, read in zip(groups, self._read_groups(groups), strict=True):
+            yield from read.cut([len(positions) for positions in group])
+
+    def _read_groups(self, groups: list[list[np.ndarray]]) -> Iterator[SegmentBatch]:
+        pinned = self.device.type == "cuda"
         if self.workers == 0:
-            for positions in plan:
-                yield self.windows.read(positions)
-            return
-        self._plan.batches = plan
+            return ahead_in_threads(lambda group: _read(self.windows, group, pinned), groups, THREADS)
+        self._plan.groups = groups
         if self._loader is None:
             self._loader = DataLoader(
                 _Reader(self.windows),
@@ -159,33 +191,46 @@ class BatchLoader:
                 num_workers=self.workers,
                 multiprocessing_context="spawn",
                 persistent_workers=True,
-                prefetch_factor=PREFETCH_BATCHES,
+                prefetch_factor=GROUPS_A_WORKER,
+                pin_memory=pinned,
             )
-        for tensors in self._loader:
-            yield SegmentBatch(*tensors)
+        return iter(self._loader)
 
 
-class _Plan(torch.utils.data.Sampler[np.ndarray]):
-    """A list of batches that can be exchanged between epochs while the worker processes live on."""
+def _read(windows: SplitWindows, group: list[np.ndarray], pinned: bool = False) -> SegmentBatch:
+    batch = windows.read(np.concatenate(group))
+    return batch.pin_memory() if pinned else batch
 
-    batches: list[np.ndarray]
+
+def _one_ahead(batches: Iterator[SegmentBatch]) -> Iterator[SegmentBatch]:
+    """Ask for the next before this one is used, so that its copy runs beside the work on this one."""
+    ready = next(batches, None)
+    while ready is not None:
+        coming = next(batches, None)
+        yield ready
+        ready = coming
+
+
+class _Plan(torch.utils.data.Sampler[list[np.ndarray]]):
+    """Groups of batches that can be exchanged between epochs while the worker processes live on."""
+
+    groups: list[list[np.ndarray]]
 
     def __init__(self) -> None:
-        self.batches = []
+        self.groups = []
 
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return iter(self.batches)
+    def __iter__(self) -> Iterator[list[np.ndarray]]:
+        return iter(self.groups)
 
     def __len__(self) -> int:
-        return len(self.batches)
+        return len(self.groups)
 
 
-class _Reader(torch.utils.data.Dataset[tuple[Tensor, ...]]):
-    """What a worker process holds: reading one batch is one item."""
+class _Reader(torch.utils.data.Dataset[SegmentBatch]):
+    """What a worker process holds: reading one group is one item."""
 
     def __init__(self, windows: SplitWindows) -> None:
         self.windows = windows
 
-    def __getitem__(self, positions: np.ndarray) -> tuple[Tensor, ...]:
-        batch = self.windows.read(positions)
-        return batch.x_BCT, batch.segment_id_B, batch.subject_id_B, batch.beats_B2
+    def __getitem__(self, group: list[np.ndarray]) -> SegmentBatch:
+        return _read(self.windows, group)
