@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 
-from ecgppg.cli import consume, evaluate, export_meds, production
+from ecgppg.cli import consume, embed, evaluate, export_meds, production
 
 COMMANDS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
     "demo": ("the synthetic cohort through every stage", lambda rest: production.main(["--demo", *rest])),
@@ -13,7 +13,7 @@ COMMANDS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
     "discover": ("patterns in embeddings", lambda rest: consume.main(consume.CLUSTERING, rest)),
     "validate": ("patterns against diagnoses, by patient", lambda rest: consume.main(consume.VALIDATION, rest)),
     "stroke": ("stroke report", lambda rest: consume.main(consume.STROKE, rest)),
-    "embed": ("export the embeddings of a trained encoder", lambda rest: production.main(["--embed-only", *rest])),
+    "embed": ("embeddings by a trained encoder, of its own or another cohort", embed.main),
     "evaluate": ("an encoder against a label, beside everything simpler", evaluate.main),
     "report": ("the whole run on one page", lambda rest: production.main(["--report", *rest])),
     "export-meds": ("events, labels and splits in the MEDS standard", export_meds.main),

@@ -12,6 +12,7 @@ from ecgppg.core.files import read_completion, sha256_file, write_completion
 from ecgppg.data.dataset import SplitWindows
 from ecgppg.data.splits import refuse_trained_on_test
 from ecgppg.stages.embed_rows import embedded_rows
+from ecgppg.stages.encoder_card import refresh_card
 from ecgppg.stages.split import read_splits
 from ecgppg.stages.train import windows_of
 from ecgppg.store.embeddings import Embeddings, write_embeddings
@@ -55,6 +56,7 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     split_N = _split_of(windows, layout)
     counts = {name: int((split_N == name).sum()) for name in SPLITS}
     summary = {"windows": len(windows), "embedding_dim": encoder.embedding_dim, **counts}
+    refresh_card(layout)
     if all(record is not None and record["content"] == content for record in records.values()):
         return {**summary, "done_before": True}
     with embedded_rows(encoder, windows, layout.embeddings, content, settings.loader_workers) as embedding_ND:

@@ -1,39 +1,189 @@
 """The page a person reads before using an encoder."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ecgppg.data.augment import Augmentation
 
-def model_card(description: dict[str, Any]) -> str:
-    """Markdown card of an encoder from its description (see `training.export`)."""
-    given, weights = description["input"], description["weights"]
-    training, encoder = description["training"], description["encoder"]
-    loss = "" if weights["val_loss"] is None else f": {weights['val_loss']:.4f}"
-    return f"""# Model card: {" and ".join(given["channels"])} encoder
+OBJECTIVES = {
+    "objective_views": "two augmented views of a window belong together",
+    "objective_near": "two windows of a recording near in time belong together",
+    "objective_ecg_ppg": "the ECG and the PPG of a window belong together",
+    "objective_beats": "heart rate and RR variation, as the beat detector found them, are predicted",
+}
+WATCHED = {
+    "effective_rank": "effective rank: dimensions the embedding really uses",
+    "embedding_std": "standard deviation of an embedding's dimensions; 0 is collapse",
+    "alignment": "alignment: mean squared distance of two views; 0 is best",
+    "uniformity": "uniformity: how evenly projections fill the sphere; lower is better",
+}
 
-## What it is
-A {encoder["name"]} with stages of {", ".join(map(str, encoder["hidden_dims"]))} features. It turns a window of
-{given["segment_seconds"]:g} s at {given["sampling_rate_hz"]:g} Hz into {encoder["embedding_dim"]} numbers. Weights of
-epoch {weights["epoch"]} ({weights["chosen"]}{loss}).
 
-## What it was trained on
-{description["n_train_windows"]:,} windows of {len(description["train_subject_ids"]):,} patients; weights chosen on
-{description["n_val_windows"]:,} windows of {len(description["val_subject_ids"]):,} others. Dataset content hash
-`{description["dataset_content_hash"]}`. The patients are listed in `encoder.json`: results on any of them are results
-on training data.
+@dataclass(frozen=True)
+class Judged:
+    """One result of an evaluation.
 
-## How
-NT-Xent at temperature {training["temperature"]:g} between two random views of a window: crops of
-{training["crop_seconds"]:g} s, gain, noise, baseline wander, spectral jitter, short blanks. No label was used. Time was
-never stretched, so rate and irregularity are kept.
+    Attributes
+    ----------
+    question, method, measure : str
+        What was asked, who answered, and in which measure.
+    value, low, high : float
+        The estimate and its interval.
+    n_patients : int or None
+    """
 
-## What it expects
-Channels {", ".join(given["channels"])} in this order, in physical units and filtered: {given["filters"]}. An absent
-channel is all zeros. Each channel of each window is centred and scaled on its own, so absolute amplitude is not seen.
+    question: str
+    method: str
+    measure: str
+    value: float
+    low: float
+    high: float
+    n_patients: int | None = None
 
-## Limits
-- Learnt from ICU monitors: not tried on ambulatory, paediatric or 12-lead diagnostic recordings.
-- The filters are right for rhythm and wrong for ST segments.
-- Windows of one patient resemble each other: an embedding may tell who before it tells what. Judge by patients.
+
+@dataclass(frozen=True)
+class Beside:
+    """What lies beside an encoder in its output folder and belongs on its card.
+
+    Attributes
+    ----------
+    dataset : dict
+        dataset_card.json, or nothing.
+    epochs : list of dict
+        Rows of metrics.jsonl.
+    judged : list of Judged
+        Results of `evaluate`.
+    n_test_patients : int or None
+    """
+
+    dataset: dict[str, Any] = field(default_factory=dict)
+    epochs: Sequence[dict[str, Any]] = ()
+    judged: Sequence[Judged] = ()
+    n_test_patients: int | None = None
+
+
+def model_card(description: dict[str, Any], beside: Beside | None = None) -> str:
+    """Markdown card of an encoder.
+
+    Parameters
+    ----------
+    description : dict
+        See `training.export.PretrainedEncoder`.
+    beside : Beside, optional
+        What is known besides.
+    """
+    beside = beside or Beside()
+    given = description["input"]
+    parts = (
+        f"# Model card: {' and '.join(given['channels'])} encoder",
+        f"## What it is\n{_what(description)}",
+        f"## How to load it\n{LOADING}",
+        f"## What it expects\n{_expects(given)}",
+        f"## What it was trained on\n{_data(description, beside)}",
+        f"## How\n{_how(description)}",
+        f"## Validation\n{_validation(description, beside.epochs)}",
+        f"## Evaluation\n{_evaluation(beside.judged)}",
+        f"## Limits\n{LIMITS}",
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+LOADING = """```python
+from ecgppg import load_encoder
+
+encoder = load_encoder("encoder")       # this folder, wherever it was copied to
+vectors = encoder.embed(signals_NCT)    # float32 (N, embedding_dim) from windows in physical units
+```"""
+
+LIMITS = """- Learnt from recordings like those above: not tried on ambulatory, paediatric or 12-lead diagnostic ones.
+- The filters are right for rhythm and wrong for ST segments; absolute amplitude is not seen.
+- Windows of one patient resemble each other: an embedding may tell who before it tells what. Judge by patients, and on
+  patients it was not trained on: those are listed in `encoder.json`.
 - Not a medical device, and no substitute for reading the strip.
-- Trained on data under a use agreement, the weights may fall under it too.
-"""
+- Trained on data under a use agreement, the weights may fall under it too."""
+
+
+def _what(description: dict[str, Any]) -> str:
+    encoder, given, weights = description["encoder"], description["input"], description["weights"]
+    widths = ", ".join(map(str, encoder.get("hidden_dims", ())))
+    return (
+        f"A {encoder['name']}{f' with stages of {widths} features' if widths else ''}. It turns a window of "
+        f"{given['segment_seconds']:g} s at {given['sampling_rate_hz']:g} Hz into {encoder['embedding_dim']} numbers.\n"
+        f"Weights of epoch {weights['epoch']} of {weights['epochs_trained']} ({weights['chosen']})."
+    )
+
+
+def _expects(given: dict[str, Any]) -> str:
+    return (
+        f"Channels {', '.join(given['channels'])} in this order (or by name: `encoder.embed(x, channels=[...])`), in "
+        f"physical units and filtered: {given['filters']}.\nAn absent channel is all zeros. Each channel of each "
+        "window is centred and scaled on its own."
+    )
+
+
+def _data(description: dict[str, Any], beside: Beside) -> str:
+    rows = [
+        ("train", f"{description['n_train_windows']:,}", f"{len(description['train_subject_ids']):,}"),
+        ("val (chose the epoch)", f"{description['n_val_windows']:,}", f"{len(description['val_subject_ids']):,}"),
+    ]
+    if beside.n_test_patients is not None:
+        rows.append(("test (never seen)", "", f"{beside.n_test_patients:,}"))
+    lines = [f"Dataset content hash `{description['dataset_content_hash']}`."]
+    if beside.dataset:
+        built = beside.dataset["settings"]
+        lines.append(
+            f"Source {built['source']}; {beside.dataset['n_segments']:,} windows of "
+            f"{beside.dataset['n_patients']:,} patients; a window needs {', '.join(built['required_channels'])}."
+        )
+    lines += ["", "| split, by patient | windows | patients |", "|---|---:|---:|"]
+    lines += [f"| {name} | {windows} | {patients} |" for name, windows, patients in rows]
+    lines += ["", "Results on patients of train or val are results on training data; `encoder.json` lists them."]
+    return "\n".join(lines)
+
+
+def _how(description: dict[str, Any]) -> str:
+    training = description["training"]
+    weights = {name: training[name] for name in OBJECTIVES if training.get(name)} or {"objective_views": 1.0}
+    terms = "\n".join(f"- {OBJECTIVES[name]} (`{name}`, weight {weight:g})" for name, weight in weights.items())
+    if "objective_near" in weights and "near_seconds" in training:
+        terms += f"\n- near in time: at most {training['near_seconds']:g} s apart"
+    defaults = {f.name: f.default for f in fields(Augmentation)}
+    learnt = ", learnt" if training.get("learnable_temperature") else ""
+    apart = "are" if training.get("same_patient_negatives", True) else "are never"
+    sentences = (
+        f"Contrastive terms are NT-Xent at temperature {training['temperature']:g}{learnt}; windows of one patient",
+        f"{apart} each other's negatives. Views: crops of {training['crop_seconds']:g} s, gain up to",
+        f"{defaults['max_gain']:g} times, noise up to {defaults['max_noise']:g} and baseline wander up to",
+        f"{defaults['max_wander']:g} of a normalised signal, spectral jitter of {defaults['spectral_jitter']:g},",
+        f"blanks of up to {defaults['max_masked_share']:.0%}. Time was never stretched, so rate and irregularity",
+        f"are kept. AdamW, peak learning rate {training['learning_rate']:g}, weight decay {training['weight_decay']:g},",
+        f"batches of {training['batch_size']}, seed {training['seed']}.",
+    )
+    return f"Without any label. Terms of the loss:\n\n{terms}\n\n{' '.join(sentences)}"
+
+
+def _validation(description: dict[str, Any], epochs: Sequence[dict[str, Any]]) -> str:
+    weights = description["weights"]
+    chosen = next((row for row in epochs if row.get("epoch") == weights["epoch"]), {})
+    numbers = [("validation loss", weights["val_loss"]), ("training loss", chosen.get("train_loss"))]
+    numbers += [(words, chosen.get(key)) for key, words in WATCHED.items()]
+    known = [(words, value) for words, value in numbers if isinstance(value, int | float)]
+    if not known:
+        return "No validation windows: the last epoch was taken as it was."
+    lines = [f"Of the weights' epoch, on {len(description['val_subject_ids']):,} patients outside training:", ""]
+    lines += ["| measure | value |", "|---|---:|", *(f"| {words} | {value:.4g} |" for words, value in known)]
+    return "\n".join(lines)
+
+
+def _evaluation(judged: Sequence[Judged]) -> str:
+    if not judged:
+        return "None yet. `ecgppg evaluate` measures it on a label, beside hand-made features and an untrained encoder."
+    lines = ["On patients the encoder was not trained on; intervals are bootstrapped over patients.", ""]
+    lines += ["| question | method | measure | value (95 % interval) | patients |", "|---|---|---|---:|---:|"]
+    lines += [
+        f"| {row.question} | {row.method} | {row.measure} | {row.value:.3f} ({row.low:.3f} to {row.high:.3f}) | "
+        f"{'' if row.n_patients is None else f'{row.n_patients:,}'} |"
+        for row in judged
+    ]
+    return "\n".join(lines)
