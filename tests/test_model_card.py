@@ -50,7 +50,7 @@ def test_the_card_holds_the_numbers_of_the_run(layout: OutputLayout) -> None:
         "ECG and PPG encoder", "stages of 8, 16 features", "10 s at 125 Hz into 16 numbers",
         f"Weights of epoch {best['epoch']} of 2 (lowest validation loss)", f"`{content_hash}`", "| train | 72 | 6 |",
         "| val (chose the epoch) | 36 | 3 |", "| test (never seen) |  | 3 |", "(`objective_views`, weight 1)",
-        "temperature 0.1;", "crops of 8 s", "peak learning rate 0.003", "batches of 16, seed 42",
+        "temperature 0.1;", "crops of 8 s", "peak rate 0.003", "batches of 16, seed 42",
         f"| validation loss | {best['val_loss']:.4g} |", f"| training loss | {best['train_loss']:.4g} |",
         f"0 is collapse | {best['embedding_std']:.4g} |", f"really uses | {best['effective_rank']:.4g} |",
         "None yet.", "filtered: ECG 0.5-40 Hz zero-phase, PPG 0.3-8 Hz zero-phase",

@@ -157,7 +157,7 @@ def _how(description: dict[str, Any]) -> str:
         f"{defaults['max_gain']:g} times, noise up to {defaults['max_noise']:g} and baseline wander up to",
         f"{defaults['max_wander']:g} of a normalised signal, spectral jitter of {defaults['spectral_jitter']:g},",
         f"blanks of up to {defaults['max_masked_share']:.0%}. Time was never stretched, so rate and irregularity",
-        f"are kept. AdamW, peak learning rate {training['learning_rate']:g}, weight decay {training['weight_decay']:g},",
+        f"are kept. AdamW, peak rate {training['learning_rate']:g}, weight decay {training['weight_decay']:g},",
         f"batches of {training['batch_size']}, seed {training['seed']}.",
     )
     return f"Without any label. Terms of the loss:\n\n{terms}\n\n{' '.join(sentences)}"
