@@ -6,17 +6,18 @@ takes a few steps of a small linear system.
 Shapes: N rows, D predictors, R dimensions the rows span, C penalties, M rows to predict.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 MAX_STEPS = 60
-TOLERANCE = 1e-8
+TOLERANCE = 1e-6
+"""Largest slope of the mean loss that counts as the minimum."""
 
 
-def logistic_path(x_ND: np.ndarray, y_N: np.ndarray, c_C: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
-    """Minimise sum(log loss) + |w|² / (2 c) for every c; the intercept is not penalised.
+def logistic_path(x_ND: np.ndarray, y_N: np.ndarray, c_C: Sequence[float]) -> Iterator[tuple[np.ndarray, float]]:
+    """Minimise sum(log loss) + |w|² / (2 c) for one c after another; the intercept is not penalised.
 
     Parameters
     ----------
@@ -27,10 +28,11 @@ def logistic_path(x_ND: np.ndarray, y_N: np.ndarray, c_C: Sequence[float]) -> tu
     c_C : sequence of float
         Inverse penalties, rising.
 
-    Returns
-    -------
-    weights : array, shape (C, D)
-    intercepts : array, shape (C,)
+    Yields
+    ------
+    weights : array, shape (D,)
+    intercept : float
+        Worked out when asked for, so that a path may be left early.
     """
     x_ND = np.asarray(x_ND, np.float64)
     y_N = (np.asarray(y_N) == 1).astype(np.float64)
@@ -40,14 +42,11 @@ def logistic_path(x_ND: np.ndarray, y_N: np.ndarray, c_C: Sequence[float]) -> tu
     a = np.column_stack([x_ND if basis_DR is None else x_ND @ basis_DR, np.ones(n)])
     beta = np.zeros(a.shape[1])
     beta[-1] = np.log(y_N.mean() / (1 - y_N.mean()))
-    path = np.empty((len(c_C), a.shape[1]))
-    for i, c in enumerate(c_C):
+    for c in c_C:
         penalty = np.full(a.shape[1], 1 / c)
         penalty[-1] = 0.0
         beta = _newton(a, y_N, penalty, beta)
-        path[i] = beta
-    weights = path[:, :-1] if basis_DR is None else path[:, :-1] @ basis_DR.T
-    return weights, path[:, -1]
+        yield beta[:-1] if basis_DR is None else basis_DR @ beta[:-1], float(beta[-1])
 
 
 def _newton(a: np.ndarray, y_N: np.ndarray, penalty: np.ndarray, beta: np.ndarray) -> np.ndarray:
