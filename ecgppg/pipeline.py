@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,23 @@ def run_stages(
         stages = ("features", "stroke")
     _run(settings, layout, stages)
     _say_files(layout)
+    return 0
+
+
+def follow(settings: Settings, layout: OutputLayout) -> int:
+    """Train with the first process of a torchrun, which does and says all else.
+
+    Returns
+    -------
+    int
+        0.
+    """
+    from ecgppg.training.distributed import NothingToTrain
+
+    log.addHandler(logging.NullHandler())
+    log.propagate = False
+    with suppress(NothingToTrain):
+        _runner("train")(settings, layout)
     return 0
 
 

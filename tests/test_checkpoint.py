@@ -93,14 +93,41 @@ def test_killed_between_row_and_checkpoint_counts_the_epoch_once(layout: OutputL
     assert_same(layout, whole)
 
 
-def test_failure_inside_a_step_saves_no_half_step(layout: OutputLayout, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_failure_inside_a_step_saves_the_state_before_it(
+    layout: OutputLayout, monkeypatch: pytest.MonkeyPatch, k: int
+) -> None:
     def fail() -> None:
         raise OSError("disk gone")
 
-    after_steps(monkeypatch, 2, fail)
-    with pytest.raises(OSError, match="disk gone"):
-        train_stage.run(small_settings(), layout)
-    assert not layout.latest_checkpoint.exists()
+    whole = copy_of(layout, "whole")
+    train_stage.run(small_settings(), whole)
+    with monkeypatch.context() as patch:
+        after_steps(patch, k, fail)
+        with pytest.raises(OSError, match="disk gone"):
+            train_stage.run(small_settings(), layout)
+    assert layout.latest_checkpoint.exists() == (k > 1)
+    train_stage.run(small_settings(), layout)
+    assert_same(layout, whole)
+
+
+def test_failure_inside_the_update_saves_nothing(layout: OutputLayout, monkeypatch: pytest.MonkeyPatch) -> None:
+    original, seen = torch.optim.AdamW.step, [0]
+
+    def half(self: torch.optim.AdamW) -> None:
+        seen[0] += 1
+        if seen[0] == 3:
+            with torch.no_grad():
+                self.param_groups[0]["params"][0].add_(1.0)
+            raise OSError("failed")
+        original(self)
+
+    half.hooked = True  # type: ignore[attr-defined]
+    settings = small_settings(checkpoint_minutes=0)
+    monkeypatch.setattr(torch.optim.AdamW, "step", half)
+    with pytest.raises(OSError, match="failed"):
+        train_stage.run(settings, layout)
+    assert not layout.latest_checkpoint.exists() or load_checkpoint(layout.latest_checkpoint).state.step < 3
 
 
 @pytest.mark.slow

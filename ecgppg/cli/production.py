@@ -62,7 +62,35 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what the options ask for."""
+    """Do what the options ask for; of the processes that torchrun starts, the first does all and the rest train."""
+    from ecgppg.core.ranks import is_relaunch, rank_and_world
+
+    rank, world = rank_and_world()
+    if rank > 0:
+        return follow(args)
+    # torchrun starts a failed run again with the options it had: what was begun anew is not begun anew again.
+    args.fresh = args.fresh and not is_relaunch()
+    code = do(args)
+    if world > 1:
+        from ecgppg.training.distributed import release_followers
+
+        release_followers()
+    return code
+
+
+def follow(args: argparse.Namespace) -> int:
+    """Help the first process to train, where it does."""
+    from ecgppg import pipeline
+    from ecgppg.cli.workspace import open_workspace
+
+    if args.build_dataset or args.embed_only or args.report or args.relabel or args.check or args.dry_run:
+        return 0
+    work = open_workspace(args, preset=pipeline.demo_preset() if args.demo else None)
+    return pipeline.follow(work.settings, work.layout)
+
+
+def do(args: argparse.Namespace) -> int:
+    """Do what the options ask for, in this process."""
     from ecgppg import pipeline
     from ecgppg.cli.workspace import open_workspace
     from ecgppg.config.errors import ConfigError

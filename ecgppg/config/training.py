@@ -22,9 +22,14 @@ class TrainingSettings(SettingsPart):
     )
     embedding_dim: int = content("train", 256, "length of an embedding", ge=2, le=8192)
     projection_dim: int = content("train", 128, "length of the projection the loss sees", ge=2, le=8192)
-    temperature: float = content("train", 0.1, "NT-Xent temperature", ge=0.01, le=10)
     max_grad_norm: float = content("train", 1.0, "gradient norm is clipped to this", gt=0)
     crop_seconds: float = content("train", 8.0, "length of an augmented view, s", ge=1)
+    early_stopping_epochs: int | None = growth(
+        None, "stop once this many epochs brought no lower validation loss; null: never", ge=1
+    )
+    max_skipped_steps: int = execution(20, "steps in a row that may be skipped as not finite before it stops", ge=1)
     checkpoint_every: int = execution(10, "epochs between kept checkpoints", ge=1)
+    keep_last: int | None = execution(None, "kept checkpoints that stay, the newest; null: all", ge=1)
+    checkpoint_minutes: float = execution(10.0, "minutes between saves of the newest state", ge=0, le=1440)
     precision: Literal["auto", "float32", "bf16"] = content("train", "auto", "auto: bf16 autocast where supported")
     loader_workers: int = execution(0, "processes that read batches; 0: this one", ge=0, le=64)

@@ -14,7 +14,7 @@ from ecgppg.config.errors import RefusedError
 from ecgppg.config.schema import completion_path
 from ecgppg.core.files import atomic_path, changed_keys, write_completion
 
-FORMAT = "ecgppg training checkpoint 1"
+FORMAT = "ecgppg training checkpoint 2"
 _log = logging.getLogger("ecgppg.training")
 
 
@@ -89,7 +89,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     The old record goes first: a kill in between leaves a checkpoint without a record, which counts, and never one
     whose record speaks of another.
     """
-    content = {
+    content: dict[str, Any] = {
         "format": FORMAT,
         "identity": checkpoint.identity,
         "state": asdict(checkpoint.state),
@@ -97,6 +97,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "optimizer": checkpoint.optimizer,
         "best": checkpoint.best,
     }
+    content["checksum"] = _checksum(content)
     completion_path(path).unlink(missing_ok=True)
     with atomic_path(path) as temporary:
         torch.save(content, temporary)
@@ -117,8 +118,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise RefusedError(f"{path}: truncated or no checkpoint ({type(error).__name__})") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise RefusedError(f"{path}: not a checkpoint of this program")
+    # torch reads a file with a changed byte as if it were whole.
+    if content.pop("checksum", None) != _checksum(content):
+        raise RefusedError(f"{path}: damaged, its checksum does not match")
     try:
         state = TrainingState(**content["state"])
+        if not isinstance(content["identity"], dict):
+            raise TypeError("identity")
         return Checkpoint(content["identity"], state, content["model"], content["optimizer"], content["best"])
     except (KeyError, TypeError) as error:
         raise RefusedError(f"{path}: a checkpoint of another version ({error})") from error
@@ -130,8 +136,8 @@ def find_checkpoint(paths: TrainingPaths, identity: dict[str, Any]) -> Checkpoin
     Raises
     ------
     RefusedError
-        If the latest is damaged (the line names the newest good one), or was made with other content settings or
-        windows (the line names them).
+        If the latest is damaged, or was made with other content settings or windows (the line names them). The line
+        also names the newest checkpoint beside it that is whole and was trained as asked for.
     """
     kept = paths.kept_newest_first()
     path = paths.latest if paths.latest.is_file() else next(iter(kept), None)
@@ -139,9 +145,9 @@ def find_checkpoint(paths: TrainingPaths, identity: dict[str, Any]) -> Checkpoin
         return None
     try:
         checkpoint = load_checkpoint(path)
+        refuse_changes(path, checkpoint.identity, identity)
     except RefusedError as error:
-        raise RefusedError(f"{error}; {_advice(paths, [p for p in kept if p != path])}") from error
-    refuse_changes(path, checkpoint.identity, identity)
+        raise RefusedError(f"{error}; {_advice(paths, [p for p in kept if p != path], identity)}") from error
     _log.info("continuing from %s: %d epochs and %d batches done", path, checkpoint.state.epoch, checkpoint.state.batch)
     return checkpoint
 
@@ -154,11 +160,30 @@ def refuse_changes(path: Path, old: dict[str, Any], new: dict[str, Any]) -> None
         )
 
 
-def _advice(paths: TrainingPaths, kept: list[Path]) -> str:
+def _advice(paths: TrainingPaths, kept: list[Path], identity: dict[str, Any]) -> str:
     for path in kept:
         try:
-            load_checkpoint(path)
+            fits = not changed_keys(load_checkpoint(path).identity, identity)
         except RefusedError:
             continue
-        return f"the newest good checkpoint is {path}: copy it to {paths.latest.name} to continue from there"
-    return "there is no good checkpoint beside it: start anew with --fresh"
+        if fits:
+            return f"the newest good checkpoint is {path}: copy it to {paths.latest.name} to continue from there"
+    return "there is no good checkpoint beside it: start anew with --fresh, or name another --output-dir"
+
+
+def _checksum(content: Any, before: int = 0) -> int:
+    """CRC-32 over every number and name of a state, in the order in which they are stored."""
+    from isal import isal_zlib
+
+    if isinstance(content, Tensor):
+        flat = content.detach().cpu().contiguous().view(-1)
+        return isal_zlib.crc32(flat.view(torch.uint8).numpy() if flat.numel() else b"", before)
+    if isinstance(content, dict):
+        for key, value in content.items():
+            before = _checksum(value, _checksum(key, before))
+        return before
+    if isinstance(content, list | tuple):
+        for value in content:
+            before = _checksum(value, before)
+        return before
+    return isal_zlib.crc32(repr(content).encode(), before)

@@ -22,11 +22,14 @@ class Interruption:
             raise arrived
 
     def note(self, number: int, frame: FrameType | None) -> None:
-        """Signal handler. A second signal does not wait: the last saved state is then what is left."""
-        arrived = Terminated if number == signal.SIGTERM else KeyboardInterrupt
-        if self.pending is not None:
-            raise arrived
-        self.pending = arrived
+        """Signal handler. Ctrl-C again does not wait: the last saved state is then what is left.
+
+        A repeated SIGTERM does wait: a scheduler that ends a whole group of processes reaches one twice, by itself and
+        through what started it.
+        """
+        if self.pending is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.pending = self.pending or (Terminated if number == signal.SIGTERM else KeyboardInterrupt)
 
 
 @contextmanager

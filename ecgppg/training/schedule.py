@@ -39,3 +39,18 @@ class Schedule:
             curve = 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
         ramp = min(1.0, (step - self.extended_at + 1) / warmup) if self.extended_at else 1.0
         return self.peak * curve * ramp
+
+
+def stopped_early(epoch: int, best_epoch: int | None, patience: int | None) -> bool:
+    """Whether training ends before its planned epochs: a function of what a checkpoint holds, so resuming is exact.
+
+    Parameters
+    ----------
+    epoch : int
+        Finished epochs.
+    best_epoch : int or None
+        The one with the lowest validation loss, from 1; None if none has a finite one.
+    patience : int or None
+        Epochs without a lower loss that are waited for; None waits for ever.
+    """
+    return patience is not None and epoch - (best_epoch or 0) >= patience

@@ -1,0 +1,93 @@
+"""Trainings in processes of their own, which tests kill; started fast, from a server that has torch loaded."""
+
+import math
+import multiprocessing
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+from ecgppg.config.schema import OutputLayout
+from tests.small_dataset import small_settings
+
+PATIENCE_S = 120.0
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["ecgppg.stages.train", "ecgppg.cli.production", "tests.small_dataset"])
+
+
+def start(target: Any, *args: Any, ranks: int = 1) -> list[multiprocessing.process.BaseProcess]:
+    """Start `target` once a rank, with the environment that torchrun would give."""
+    environments: list[dict[str, str]] = [{}]
+    if ranks > 1:
+        shared = {
+            "TORCHELASTIC_RUN_ID": "test", "WORLD_SIZE": str(ranks),
+            "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()),
+        }  # fmt: skip
+        environments = [shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(ranks)]
+    processes = [_context.Process(target=_in_environment, args=(e, target, *args)) for e in environments]
+    for process in processes:
+        process.start()
+    return processes
+
+
+def ended(processes: list[multiprocessing.process.BaseProcess]) -> list[int | None]:
+    """Wait for processes; their exit codes, -9 where killed."""
+    for process in processes:
+        process.join(PATIENCE_S)
+        if process.is_alive():
+            process.kill()
+            raise AssertionError("a process did not end")
+    return [process.exitcode for process in processes]
+
+
+def train(root: Path, changes: dict[str, Any], kill_at: int | None = None, rank_killed: int = 0) -> None:
+    """Train in the folder, saving after every step; die by SIGKILL inside step number `kill_at` of this process."""
+    import torch
+
+    from ecgppg.stages import train as stage
+    from ecgppg.training import saving
+    from ecgppg.training.step import ContrastiveStep
+
+    torch.set_num_threads(1)
+    saving.LARGEST_SHARE = math.inf
+    original, seen = ContrastiveStep.train, [0]
+
+    def dying(self: ContrastiveStep, *args: Any) -> Any:
+        seen[0] += 1
+        if seen[0] == kill_at and rank_killed == int(os.environ.get("RANK", "0")):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(self, *args)
+
+    ContrastiveStep.train = dying  # type: ignore[method-assign]
+    stage.run(small_settings(checkpoint_minutes=0, **changes), OutputLayout(root))
+
+
+def command(words: list[str]) -> None:
+    """The command production_pipeline.py."""
+    import sys
+
+    from ecgppg.cli.production import main
+
+    sys.exit(main(words))
+
+
+def wait_until(condition: Any, processes: list[multiprocessing.process.BaseProcess]) -> None:
+    """Wait for something that running processes do."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert any(process.is_alive() for process in processes), "ended before"
+        assert time.monotonic() < deadline_s, "never came"
+        time.sleep(0.002)
+
+
+def _in_environment(environment: dict[str, str], target: Any, *args: Any) -> None:
+    os.environ.update(environment)
+    target(*args)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
