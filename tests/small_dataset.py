@@ -28,8 +28,10 @@ def small_settings(**changes: object) -> Settings:
     return Settings(**(values | changes))
 
 
-def rhythm_window(rng: np.random.Generator, irregular: bool, width_s: float, gain: float) -> np.ndarray:
-    """(2, T): ECG spikes and PPG bumps of the same beats, in mV and in arbitrary units."""
+def rhythm_window(
+    rng: np.random.Generator, irregular: bool, width_s: float, gain: float
+) -> tuple[np.ndarray, float, float]:
+    """(2, T): ECG spikes and PPG bumps of the same beats, in mV and in arbitrary units; their rate and variation."""
     mean_s = rng.uniform(0.6, 1.0)
     spread = 0.25 if irregular else 0.02
     beats_s = np.cumsum(np.clip(rng.normal(mean_s, spread * mean_s, 40), 0.3, 2.0)) - 2.0
@@ -37,7 +39,8 @@ def rhythm_window(rng: np.random.Generator, irregular: bool, width_s: float, gai
     distance = time_s - beats_s[:, None]
     ecg = gain * np.exp(-((distance / width_s) ** 2)).sum(0)
     ppg = np.exp(-(((distance - 0.25) / 0.12) ** 2)).sum(0)
-    return np.stack([ecg, ppg]) + rng.normal(0, 0.03, (2, T))
+    rr_s = np.diff(beats_s[(beats_s >= 0) & (beats_s < T / FS_HZ)])
+    return np.stack([ecg, ppg]) + rng.normal(0, 0.03, (2, T)), 60 / np.median(rr_s), rr_s.std() / rr_s.mean()
 
 
 def write_small_dataset(
@@ -49,9 +52,8 @@ def write_small_dataset(
     subject_N = np.repeat(np.arange(1, n_patients + 1), n_windows)
     irregular_N = rng.random(n) < 0.5
     shape = {s: (rng.uniform(0.02, 0.05), rng.uniform(0.5, 1.5)) for s in range(1, n_patients + 1)}
-    x_NCT = np.stack(
-        [rhythm_window(rng, bool(i), *shape[s]) for s, i in zip(subject_N, irregular_N, strict=True)]
-    ).astype(np.float32)
+    made = [rhythm_window(rng, bool(i), *shape[s]) for s, i in zip(subject_N, irregular_N, strict=True)]
+    x_NCT = np.stack([x_CT for x_CT, _, _ in made]).astype(np.float32)
     step_NC = np.full((n, 2), 0.005, np.float32)
     if without_ppg:
         x_NCT[:, 1], step_NC[:, 1] = 0, 0
@@ -69,6 +71,9 @@ def write_small_dataset(
         "subject_id": subject_N.astype(np.int64),
         "record": record,
         "start_sample": start_N.astype(np.int64),
+        "start_time_us": (start_N / FS_HZ * 1e6).astype(np.int64),
+        "heart_rate_bpm": np.array([rate for _, rate, _ in made], np.float32),
+        "rr_cv": np.array([variation for _, _, variation in made], np.float32),
     }
     attributes = {
         "channel_names": ["ECG", "PPG"],

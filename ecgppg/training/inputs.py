@@ -73,46 +73,52 @@ class InputMaker:
         wants, B = self.settings, batch.n_anchors
         z_BCT, present_BC = robust_zscore(batch.x_BCT)
         group_B = batch.segment_id_B if wants.same_patient_negatives else batch.subject_id_B
-        none = torch.zeros(0, dtype=torch.int64, device=z_BCT.device)
-        near = wants.objective_near > 0 and batch.anchor_K is not None
+        anchor_K = batch.anchor_K if wants.objective_near > 0 else None
+        anchor_K = torch.zeros(0, dtype=torch.int64, device=z_BCT.device) if anchor_K is None else anchor_K
+        windows, partners = slice(0, B), slice(B, B + len(anchor_K))
 
         def view(rows: slice, number: int) -> Tensor:
-            ids_R = batch.segment_id_B[rows]
-            return self.augmentation.view(
-                z_BCT[rows], present_BC[rows], ids_R, seed=wants.seed, epoch=epoch, view=number
-            )
+            ids = batch.segment_id_B[rows]
+            return self.augmentation.view(z_BCT[rows], present_BC[rows], ids, seed=wants.seed, epoch=epoch, view=number)
 
-        windows, partners = slice(0, B), slice(B, len(z_BCT) if near else B)
-        whole_first = measured or wants.objective_views > 0 or near or wants.objective_beats > 0
-        whole_second = measured or wants.objective_views > 0
+        pair = measured or wants.objective_views > 0
         crossed = wants.objective_ecg_ppg > 0
-        first = view(windows, 0) if whole_first or crossed else z_BCT[:0]
-        second = view(windows, 1) if whole_second or crossed else z_BCT[:0]
-        rows: list[Tensor] = [first[: B * whole_first], second[: B * whole_second]]
-        presence = [present_BC[: B * whole_first], present_BC[: B * whole_second]]
-        if near:
-            rows.append(view(partners, PARTNER_VIEW))
-            presence.append(present_BC[partners])
-        whole_sizes = [len(part) for part in rows] + [0] * (3 - len(rows))
-        both_J = none
-        if crossed:
-            ecg, ppg = wants.channels.index("ECG"), wants.channels.index("PPG")
-            both_J = (present_BC[:B, ecg] * present_BC[:B, ppg]).nonzero().squeeze(1)
-            # Of different views: both are cropped apart, by more than the channels may be shifted to each other.
-            for source, channel in ((first, ecg), (second, ppg)):
-                only_C = torch.zeros_like(present_BC[0])
-                only_C[channel] = 1
-                rows.append(source[both_J] * only_C[:, None])
-                presence.append(only_C.expand(len(both_J), -1))
+        shows_first = pair or wants.objective_beats > 0 or len(anchor_K) > 0
+        nothing = z_BCT[:0, :, : self.augmentation.crop_samples]
+        first = view(windows, 0) if shows_first or crossed else nothing
+        second = view(windows, 1) if pair or crossed else nothing
+        whole = [
+            (first, present_BC[windows]) if shows_first else (nothing, present_BC[:0]),
+            (second, present_BC[windows]) if pair else (nothing, present_BC[:0]),
+            (view(partners, PARTNER_VIEW), present_BC[partners]) if len(anchor_K) else (nothing, present_BC[:0]),
+        ]
+        both_J, single = self._single_channels(first, second, present_BC[windows]) if crossed else (anchor_K[:0], [])
+        parts = whole + (single or [(nothing, present_BC[:0])] * 2)
+        n_first, n_second, n_partners, n_ecg, n_ppg = (len(z) for z, _ in parts)
+        beats_B2 = batch.beats_B2
         return StepInputs(
-            z_RCT=torch.cat(rows),
-            present_RC=torch.cat(presence),
-            sections=(whole_sizes[0], whole_sizes[1], whole_sizes[2], len(both_J), len(both_J)),
-            group_B=group_B[:B],
+            z_RCT=torch.cat([z for z, _ in parts]),
+            present_RC=torch.cat([present for _, present in parts]),
+            sections=(n_first, n_second, n_partners, n_ecg, n_ppg),
+            group_B=group_B[windows],
             group_K=group_B[partners],
-            anchor_K=batch.anchor_K if near and batch.anchor_K is not None else none,
+            anchor_K=anchor_K,
             both_J=both_J,
-            beats_F2=torch.cat(
-                [batch.beats_B2[: whole_sizes[0]], batch.beats_B2[: whole_sizes[1]], batch.beats_B2[partners]]
-            ),
+            beats_F2=torch.cat([beats_B2[:n_first], beats_B2[:n_second], beats_B2[partners]]),
         )
+
+    def _single_channels(
+        self, first_BCT: Tensor, second_BCT: Tensor, present_BC: Tensor
+    ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+        """Which windows have both channels; their ECG alone, of the first view, and their PPG alone, of the second.
+
+        Of different views: both are cropped apart, by more than the channels may be shifted to each other.
+        """
+        ecg, ppg = (self.settings.channels.index(name) for name in ("ECG", "PPG"))
+        both_J = (present_BC[:, ecg] * present_BC[:, ppg]).nonzero().squeeze(1)
+        single = []
+        for view_BCT, channel in ((first_BCT, ecg), (second_BCT, ppg)):
+            only_C = torch.zeros_like(present_BC[0])
+            only_C[channel] = 1
+            single.append((view_BCT[both_J] * only_C[:, None], only_C.expand(len(both_J), -1)))
+        return both_J, single

@@ -87,6 +87,6 @@ class ObjectiveNetwork(nn.Module):
             loss = beat_loss(model["beat_head"](e_RD[: len(target_F2)]), target_F2, known_F, gather)
             terms["objective_beats"] = loss, int(known_F.sum())
         total = torch.stack([wants.objective_weights[name] * loss for name, (loss, _) in terms.items()]).sum()
-        # A temperature belongs to the loss also where no term has a row: see `attached_zero`.
-        total = total + 0.0 * temperature
+        # Projector and temperature belong to the loss also where no term has a row: see `attached_zero`.
+        total = total + p_RP[:0].sum() + 0.0 * temperature
         return Outcome(total, terms, e_RD[: inputs.sections[0]].float(), a_BP, b_BP, ecg_JP, ppg_JP)
