@@ -1,0 +1,215 @@
+"""Figures of an evaluation: AUROCs beside one another, few-label curves, and a map of the recordings.
+
+Shapes: U units, D dimensions.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ecgppg.core.files import atomic_path
+from ecgppg.evaluation.evaluation_page import interval_text, shown
+from ecgppg.evaluation.evaluation_results import Curve, Method, Results
+from ecgppg.evaluation.intervals import Interval
+from ecgppg.evaluation.paired import Representation
+from ecgppg.evaluation.probes_scaling import standardised
+from ecgppg.evaluation.units import Units
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's hues, told apart by colour-blind eyes; each kind has a marker of its own as well.
+COLOURS = {
+    "pretrained": "#0072b2",
+    "joined": "#009e73",
+    "hand_made": "#e69f00",
+    "untrained": "#8a8f98",
+    "supervised": "#d55e00",
+}
+MARKERS = {"pretrained": "o", "joined": "s", "hand_made": "^", "untrained": "v", "supervised": "D"}
+INK, MUTED, FAINT = "#1f2933", "#66727f", "#d5dae1"
+WITH, WITHOUT = "#d55e00", "#0072b2"
+DPI = 150
+ROW_INCHES = 0.34
+
+
+def draw_forest(path: Path, results: Results, least: int = 1) -> None:
+    """AUROC of every method with its interval, and below them the paired differences.
+
+    Parameters
+    ----------
+    path : Path
+        PNG to write.
+    results : Results
+        With one method at least.
+    least : int
+        Counts of patients above 0 and under this are hidden.
+    """
+    n_methods, n_pairs = len(results.methods), len(results.comparisons)
+    heights = [n_methods + 1.6] + ([n_pairs + 1.6] if n_pairs else [])
+    figure = _figure(9.2, 0.5 + ROW_INCHES * sum(heights))
+    axes = figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+    _rows(axes[0], [m.title for m in results.methods], [m.auroc for m in results.methods],
+          [COLOURS[m.kind] for m in results.methods], [MARKERS[m.kind] for m in results.methods])  # fmt: skip
+    _mark_seeds(axes[0], results.methods)
+    axes[0].set_xlabel("AUROC (95 % interval over patients; ticks: seeds)")
+    low, high = axes[0].get_xlim()
+    if low < 0.52:
+        axes[0].axvline(0.5, color=MUTED, linestyle="--", linewidth=1, zorder=0)
+    axes[0].set_xlim(low, min(high, 1.005))
+    title = f"{results.question}: {shown(results.n_patients, least)} patients"
+    if results.n_patients_with:
+        title += f", {shown(results.n_patients_with, least)} with the label"
+    axes[0].set_title(title, loc="left", fontsize=11, color=INK)
+    if n_pairs:
+        labels = [
+            f"{c.better}  −  {c.than}" + (f"  ({c.n_labels} labels)" if c.n_labels else "") for c in results.comparisons
+        ]
+        differences = [c.difference for c in results.comparisons]
+        colours = [INK if d.low > 0 or d.high < 0 else MUTED for d in differences]
+        _rows(axes[1], labels, differences, colours, ["o"] * n_pairs, sign=True)
+        axes[1].axvline(0, color=MUTED, linestyle="--", linewidth=1, zorder=0)
+        axes[1].set_xlabel("difference in AUROC on the same patients (grey: the interval holds 0)")
+    _save(figure, path)
+
+
+def draw_few_labels(path: Path, results: Results) -> None:
+    """AUROC against the number of labelled recordings, with bands over draws and patients.
+
+    The dashed lines are what the supervised networks reach with all labels.
+    """
+    figure = _figure(7.2, 4.6)
+    axes = figure.subplots()
+    _clean(axes)
+    for curve in results.curves:
+        _band(axes, curve)
+    for method in results.methods:
+        if method.kind == "supervised":
+            axes.axhline(method.auroc.estimate, color=COLOURS[method.kind], linestyle="--", linewidth=1.1,
+                         label=f"{method.title}, all labels")  # fmt: skip
+    sizes = sorted({n for c in results.curves for n, _ in c.points})
+    axes.set_xscale("log")
+    axes.set_xticks(sizes, [str(n) for n in sizes])
+    axes.minorticks_off()
+    axes.set(xlabel="labelled recordings (half with the label)", ylabel="AUROC of the patients outside")
+    axes.set_title(results.question, loc="left", fontsize=11, color=INK)
+    axes.legend(fontsize=8.5, frameon=False, loc="lower right")
+    _save(figure, path)
+
+
+def draw_map(
+    path: Path, representation: Representation, units: Units, fold_U: np.ndarray, names: tuple[str, str]
+) -> None:
+    """Recordings of each fold along the first two principal axes of the others, coloured by label.
+
+    Each fold has a panel of its own, for each may have an encoder of its own. The axes are those of the recordings
+    outside the fold, which stand grey behind.
+
+    Parameters
+    ----------
+    path : Path
+        PNG to write.
+    representation : Representation
+        One matrix a fold.
+    units : Units
+    fold_U : array of int
+        Outer fold of each unit.
+    names : (str, str)
+        What label 1 and label 0 are called.
+    """
+    folds = np.unique(fold_U).tolist()
+    n_columns = min(len(folds), 3)
+    n_rows = -(-len(folds) // n_columns)
+    figure = _figure(3.1 * n_columns, 3.0 * n_rows + 0.5)
+    axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    for panel, fold in zip(axes, folds, strict=False):
+        test = np.asarray(fold_U) == fold
+        around, inside, shares = _principal(representation.x_F[fold][~test], representation.x_F[fold][test])
+        panel.scatter(*around.T, s=8, color=FAINT, linewidths=0)
+        y_U = units.y_U[test]
+        for value, colour, marker in ((0, WITHOUT, "o"), (1, WITH, "^")):
+            panel.scatter(*inside[y_U == value].T, s=16, color=colour, marker=marker, alpha=0.8, linewidths=0)
+        panel.set(xticks=[], yticks=[])
+        panel.set_xlabel(f"axis 1 ({100 * shares[0]:.0f} % of the variance)", fontsize=8, color=MUTED)
+        panel.set_ylabel(f"axis 2 ({100 * shares[1]:.0f} %)", fontsize=8, color=MUTED)
+        panel.set_title(f"fold {fold + 1}: {int(y_U.sum())} of {len(y_U)} {names[0]}", fontsize=9, color=INK)
+        panel.spines[:].set_color(FAINT)
+    for panel in axes[len(folds) :]:
+        panel.set_visible(False)
+    figure.suptitle(f"{representation.name}", x=0.01, ha="left", fontsize=11, color=INK)
+    handles = [
+        axes[0].scatter([], [], s=24, color=colour, marker=marker, label=label, linewidths=0)
+        for label, colour, marker in ((names[0], WITH, "^"), (names[1], WITHOUT, "o"), ("outside the fold", FAINT, "o"))
+    ]
+    figure.legend(handles=handles, loc="outside upper right", ncols=3, fontsize=8.5, frameon=False)
+    _save(figure, path)
+
+
+def _principal(x_out: np.ndarray, x_in: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Coordinates of both on the two first axes of the former, and the share of variance of each axis."""
+    z_out, z_in = standardised(x_out, x_in)
+    _, value, axes = np.linalg.svd(z_out - z_out.mean(axis=0), full_matrices=False)
+    axes = axes[:2] * np.sign(axes[np.arange(2), np.abs(axes[:2]).argmax(axis=1)])[:, None]
+    around, inside = z_out @ axes.T, z_in @ axes.T
+    return around, inside, (value**2 / (value**2).sum())[:2]
+
+
+def _rows(
+    axes: "Axes",
+    labels: Sequence[str],
+    intervals: Sequence[Interval],
+    colours: Sequence[str],
+    markers: Sequence[str],
+    sign: bool = False,
+) -> None:
+    _clean(axes)
+    axes.grid(axis="y", visible=False)
+    axes.locator_params(axis="x", nbins=6)
+    for row, (interval, colour, marker) in enumerate(zip(intervals, colours, markers, strict=True)):
+        axes.plot([interval.low, interval.high], [row, row], color=colour, linewidth=2.2, solid_capstyle="round")
+        axes.plot(interval.estimate, row, marker, color=colour, markersize=6.5, zorder=3)
+        axes.text(1.015, row, interval_text(interval, sign=sign), transform=axes.get_yaxis_transform(), va="center",
+                  fontsize=9, color=INK)  # fmt: skip
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0, labelsize=9)
+    axes.spines["left"].set_visible(False)
+
+
+def _mark_seeds(axes: "Axes", methods: Sequence[Method]) -> None:
+    for row, method in enumerate(methods):
+        if len(method.auroc_S) > 1:
+            axes.plot(method.auroc_S, np.full(len(method.auroc_S), row + 0.22), "|", color=COLOURS[method.kind],
+                      markersize=5, markeredgewidth=1)  # fmt: skip
+
+
+def _band(axes: "Axes", curve: Curve) -> None:
+    at = [n for n, _ in curve.points]
+    low, middle, high = ([getattr(i, name) for _, i in curve.points] for name in ("low", "estimate", "high"))
+    axes.fill_between(at, low, high, color=COLOURS[curve.kind], alpha=0.16, linewidth=0)
+    axes.plot(at, middle, marker=MARKERS[curve.kind], color=COLOURS[curve.kind], linewidth=1.8, markersize=5.5,
+              label=f"{curve.name} ({curve.n_draws} draws)")  # fmt: skip
+
+
+def _figure(width: float, height: float) -> "Figure":
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _clean(axes: "Axes") -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#e6e9ee", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=INK)
+
+
+def _save(figure: "Figure", path: Path) -> None:
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=DPI, format="png", metadata={"Software": ""})
