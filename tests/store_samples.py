@@ -44,6 +44,7 @@ def make_table(rows: list[tuple[int, str, int]], seed: int = 0) -> SegmentTable:
         "heart_rate_bpm": np.full(n, 70.0, np.float32),
         "rr_cv": np.full(n, np.nan, np.float32),
         "n_beats": np.full(n, 12, np.int16),
+        "ppg_lag_s": np.array([b / 1e4 if b else np.nan for _, _, b in rows], np.float32),
     }
     return SegmentTable(signals, scale, columns)
 

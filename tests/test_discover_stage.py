@@ -62,6 +62,7 @@ def make_output(root: Path, labels: bool = True, clinical: bool = True) -> Outpu
         "heart_rate_bpm": np.where(truth == 0, np.nan, 60 + 20 * truth).astype(np.float32),
         "rr_cv": np.full(n, 0.05, np.float32),
         "n_beats": np.full(n, 12, np.int16),
+        "ppg_lag_s": np.full(n, np.nan, np.float32),
     }
     if clinical:
         columns |= {

@@ -8,6 +8,7 @@ import pytest
 
 from ecgppg.config.errors import InputError, RunError
 from ecgppg.store import columns, merged_rows
+from ecgppg.store.check import check_dataset
 from ecgppg.store.codec import quantize
 from ecgppg.store.content_hash import CONTENT_COLUMNS
 from ecgppg.store.merge import merge_segments
@@ -108,6 +109,23 @@ def test_growing_a_labelled_dataset(tmp_path: Path) -> None:
     with open_dataset(tmp_path / "grown.h5") as dataset:
         assert set(dataset.columns) == {*CONTENT_COLUMNS, "stroke_this"}, "labels of before are gone"
         assert dataset.column("stroke_this").tolist() == [0] * 18
+
+
+def test_growing_a_dataset_built_before_a_column_was_added(tmp_path: Path) -> None:
+    old, new = write_sample(tmp_path / "old.h5", of_patients(1, 12)), write_sample(tmp_path / "new.h5", of_patients(3))
+    with h5py.File(old, "r+") as f:
+        del f["segments/ppg_lag_s"]
+    with open_dataset(old) as dataset:
+        content_hash = dataset.content_hash()
+    with h5py.File(old, "r+") as f:
+        f.attrs["content_hash"] = content_hash
+    assert check_dataset(old, deep=True) == [], "it is as whole as it was"
+    merge_segments([old, new], tmp_path / "grown.h5", ATTRIBUTES)
+    assert check_dataset(tmp_path / "grown.h5", deep=True) == []
+    with open_dataset(tmp_path / "grown.h5") as dataset, open_dataset(new) as added:
+        is_new = dataset.column("subject_id") == 3
+        assert np.isnan(dataset.column("ppg_lag_s")[~is_new]).all()
+        np.testing.assert_array_equal(dataset.column("ppg_lag_s")[is_new], added.column("ppg_lag_s"))
 
 
 def test_nothing_merges_to_an_empty_dataset(tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ def planted_assess(blocks, settings, describe_dropped):
     n = len(bad_N)
     nothing = Rhythm(np.full(n, 72, np.float32), np.full(n, 0.1, np.float32), np.full(n, 12, np.int16))
     flags = np.full(n, len(blocks), dtype=np.uint16)
-    return Quality(~bad_N, np.where(bad_N, "noise", ""), flags, np.ones(n, np.float32), nothing)
+    lag_N = np.full(n, 0.5, np.float32)
+    return Quality(~bad_N, np.where(bad_N, "noise", ""), flags, np.ones(n, np.float32), nothing, lag_N)
 
 
 @pytest.fixture

@@ -31,6 +31,8 @@ class Column:
     dtype: str
     meaning: str
     per_channel: bool = False
+    later: bool = False
+    """added since the first datasets: one without it is whole, and readable"""
 
 
 SEGMENT_COLUMNS = (
@@ -48,6 +50,7 @@ SEGMENT_COLUMNS = (
     Column("heart_rate_bpm", "float32", "60 / median RR of the ECG, of the PPG without ECG; NaN under 3 beats"),
     Column("rr_cv", "float32", "standard deviation / mean of the RR intervals; NaN under 3 beats"),
     Column("n_beats", "int16", "beats found in the window"),
+    Column("ppg_lag_s", "float32", "R peak to the steepest rise of its pulse; NaN: absent or in doubt", later=True),
 )
 """Columns a part holds: everything known from the waveform alone."""
 

@@ -162,7 +162,7 @@ def _check_shapes(datasets: dict[str, h5py.Dataset], refuse: Refuse) -> None:
     if digests is not None and (digests.shape != (n, DIGEST_BYTES) or digests.dtype != "u1"):
         raise refuse("/digests", f"is not uint8 {(n, DIGEST_BYTES)}")
     for column in SEGMENT_COLUMNS:
-        if f"segments/{column.name}" not in datasets:
+        if f"segments/{column.name}" not in datasets and not column.later:
             raise refuse(f"/segments/{column.name}", "is absent")
     for path, dataset in datasets.items():
         group, _, name = path.rpartition("/")

@@ -57,7 +57,7 @@ def _columns_problems(dataset: SegmentDataset) -> list[str]:
             found.append(f"column {name} cannot be read ({error})")
             continue
         found += _value_problems(name, columns[name])
-    if not {column.name for column in SEGMENT_COLUMNS} <= set(columns):
+    if not {column.name for column in SEGMENT_COLUMNS if not column.later} <= set(columns):
         return found
     if not np.array_equal(dataset_order(columns), np.arange(len(dataset))):
         found.append("rows are not in the order of subject_id, record, start_sample")
@@ -133,7 +133,8 @@ def check_metadata(parquet: Path, dataset: Path | None = None) -> list[str]:
         table = read_metadata(parquet)
     except EcgppgError as error:
         return [str(error)]
-    found = [f"column {c.name} is absent" for c in SEGMENT_COLUMNS if not c.per_channel and c.name not in table]
+    needed = [column.name for column in SEGMENT_COLUMNS if not column.per_channel and not column.later]
+    found = [f"column {name} is absent" for name in needed if name not in table]
     if not found and dataset is not None:
         try:
             with open_dataset(dataset) as opened:

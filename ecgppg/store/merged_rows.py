@@ -123,15 +123,24 @@ class MergedRows:
                 block.append(run)
 
     def columns(self, block: Sequence[Run]) -> dict[str, np.ndarray]:
-        """The waveform's columns of a block; text as fixed-length UTF-8, as wide in every block."""
+        """The waveform's columns of a block; text as fixed-length UTF-8, as wide in every block.
+
+        A column that a file was built too early for is NaN in its rows.
+        """
         return {column.name: self._column(column.name, block) for column in SEGMENT_COLUMNS}
 
     def _column(self, name: str, block: Sequence[Run]) -> np.ndarray:
-        pieces = [self.source(run.source).dataset(f"segments/{name}")[run.rows] for run in block]
+        pieces = [self._piece(name, run) for run in block]
         values = np.concatenate(pieces) if pieces else empty_column(KNOWN_COLUMNS[name], self.shape_CT[0])
         if KNOWN_COLUMNS[name].dtype == "str":
             return values.astype(f"S{max(self._text_bytes[name], 1)}")
         return values
+
+    def _piece(self, name: str, run: Run) -> np.ndarray:
+        source = self.source(run.source)
+        if KNOWN_COLUMNS[name].later and f"segments/{name}" not in source.file:
+            return np.full(run.n, np.nan, KNOWN_COLUMNS[name].dtype)
+        return source.dataset(f"segments/{name}")[run.rows]
 
     def _scan(self, index: int) -> None:
         """Learn a source's runs and records; refuse one that does not fit."""

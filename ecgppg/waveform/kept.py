@@ -84,6 +84,7 @@ def kept_windows(
         "heart_rate_bpm": verdict.heart_rate_bpm_N[kept],
         "rr_cv": verdict.rr_cv_N[kept],
         "n_beats": verdict.n_beats_N[kept],
+        "ppg_lag_s": verdict.ppg_lag_s_N[kept],
     }
     columns = {column.name: np.asarray(values[column.name], dtype=_dtype(column.dtype)) for column in SEGMENT_COLUMNS}
     step_NC = np.divide(1.0, np.abs(gain_NC), out=np.zeros_like(gain_NC), where=gain_NC != 0)

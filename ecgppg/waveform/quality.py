@@ -17,6 +17,7 @@ from ecgppg.config.schema import FLAGS
 from ecgppg.waveform import quality_checks as checks
 from ecgppg.waveform.beats import Beats, Rhythm, detect_beats, rhythm
 from ecgppg.waveform.measures import Measures, measure
+from ecgppg.waveform.pulse_lag import pulse_lag
 from ecgppg.waveform.regularity import template_correlation
 
 NOISE_FLOOR_MV = 0.05
@@ -84,6 +85,8 @@ class Quality:
         steadiness (1 to 0.5, `quality_checks.steadiness`).
     rhythm : Rhythm
         Of the ECG's beats, of the PPG's without ECG; ready for the segment columns.
+    ppg_lag_s_N : np.ndarray
+        float32, as `pulse_lag` has it; NaN without both channels.
     """
 
     keep_N: np.ndarray
@@ -91,6 +94,7 @@ class Quality:
     flags_N: np.ndarray
     quality_N: np.ndarray
     rhythm: Rhythm
+    ppg_lag_s_N: np.ndarray
 
 
 def assess(blocks: Sequence[ChannelBlock], settings: BuildSettings, describe_dropped: bool = True) -> Quality:
@@ -139,13 +143,16 @@ def assess(blocks: Sequence[ChannelBlock], settings: BuildSettings, describe_dro
     rhythms = {kind: rhythm(found, fs_hz) for kind, found in beats.items()}
     leading = rhythms.get("ECG", rhythms[blocks[0].kind])
     flags["no_beats"] |= leading.n_beats_N == 0
+    ppg_lag_s_N = np.full(n, np.nan, np.float32)
     if len(rhythms) == 2:
         apart_N = np.abs(rhythms["ECG"].heart_rate_bpm_N - rhythms["PPG"].heart_rate_bpm_N)
         flags["rates_disagree"] |= apart_N > RATES_DISAGREE_BPM
+        signals = {block.kind: block.filtered_NT for block in blocks}
+        ppg_lag_s_N = pulse_lag(signals["ECG"], signals["PPG"], beats["ECG"], beats["PPG"], fs_hz)
     bits_N = np.zeros(n, dtype=np.uint16)
     for i, name in enumerate(FLAGS):
         bits_N |= flags[name].astype(np.uint16) << i
-    return Quality(keep_N, reason_N, bits_N, quality_N, leading)
+    return Quality(keep_N, reason_N, bits_N, quality_N, leading, ppg_lag_s_N)
 
 
 def _measures(block: ChannelBlock, fs_hz: float) -> Measures:

@@ -25,7 +25,7 @@ class Verdict:
         str, of `schema.WINDOW_REASONS`; "" where kept.
     present_NC : np.ndarray
         bool; False where the source has no such channel, or an optional one that does not pass.
-    flags_N, quality_N, heart_rate_bpm_N, rr_cv_N, n_beats_N : np.ndarray
+    flags_N, quality_N, heart_rate_bpm_N, rr_cv_N, n_beats_N, ppg_lag_s_N : np.ndarray
         As the columns of the schema.
     """
 
@@ -37,6 +37,7 @@ class Verdict:
     heart_rate_bpm_N: np.ndarray
     rr_cv_N: np.ndarray
     n_beats_N: np.ndarray
+    ppg_lag_s_N: np.ndarray
 
 
 def judge(runs: Sequence[RunWindows], settings: BuildSettings, describe_dropped: bool = True) -> list[Verdict]:
@@ -125,4 +126,5 @@ def _judge(blocks: Sequence[ChannelBlock], settings: BuildSettings, describe_dro
         heart_rate_bpm_N=quality.rhythm.heart_rate_bpm_N,
         rr_cv_N=quality.rhythm.rr_cv_N,
         n_beats_N=quality.rhythm.n_beats_N,
+        ppg_lag_s_N=quality.ppg_lag_s_N,
     )
