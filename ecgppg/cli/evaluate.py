@@ -22,6 +22,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     prog = Path(sys.argv[0]).name or "ecgppg"
     parser = make_parser(f"{prog} evaluate", __doc__ or "", EXAMPLES)
     parser.add_argument("--dataset", type=named_path, required=True, metavar="FILE", help="a full_dataset.h5")
+    parser.add_argument(
+        "--checkpoint", type=named_path, metavar="DIR", help="folder of an encoder; left out: one is trained a fold"
+    )
     asked = parser.add_mutually_exclusive_group(required=True)
     asked.add_argument(
         "--label", type=named, metavar="COLUMN[=VALUE]", help="label of 1 and 0, or a value of a column of names"
@@ -54,19 +57,20 @@ def run(args: argparse.Namespace) -> int:
     from ecgppg.config.errors import InputError
     from ecgppg.config.load import build_settings, parse_assignments, read_settings_file
     from ecgppg.stages import evaluate as stage
-    from ecgppg.stages.evaluate_layout import EvaluationLayout
+    from ecgppg.stages.evaluate_layout import FOLD_ENCODERS, GIVEN_ENCODER, EvaluationLayout
     from ecgppg.stages.evaluate_question import Question, parse_label
 
     dataset = args.dataset.expanduser().absolute()
     if not dataset.is_file():
         raise InputError(f"--dataset {args.dataset}: no such file")
     root = usable_folder(args.output_dir or dataset.parent)
-    layout = EvaluationLayout(root, dataset, args.name or "encoders")
+    checkpoint = args.checkpoint.expanduser().absolute() if args.checkpoint else None
+    layout = EvaluationLayout(root, dataset, args.name or (GIVEN_ENCODER if checkpoint else FOLD_ENCODERS))
     # What built the dataset, then what trained these encoders: a second question need not repeat the settings.
     stored = [path for path in (dataset.parent / "config.json", layout.config) if path.is_file()]
     given = [read_settings_file(args.config)] if args.config else []
     layers = [*map(read_settings_file, stored), *given, parse_assignments(args.set), given_settings(args)]
     settings = build_settings(*map(absolute_paths, layers))
     question = Question(args.target, regression=True) if args.target else parse_label(args.label, args.against)
-    stage.run(settings, layout, question, args.verbose)
+    stage.run(settings, layout, question, checkpoint, args.verbose)
     return 0

@@ -4,6 +4,9 @@ from pathlib import Path
 
 from ecgppg.config.schema import OutputLayout
 
+FOLD_ENCODERS, GIVEN_ENCODER = "encoders", "encoder"
+"""Names of what is judged where the user gives none."""
+
 
 class EvaluationLayout:
     """Paths of one evaluation.
@@ -18,12 +21,13 @@ class EvaluationLayout:
         Name of the set of encoders, one a fold: settings that are compared stand side by side under their names.
     """
 
-    def __init__(self, root: Path, dataset: Path, name: str = "encoders") -> None:
+    def __init__(self, root: Path, dataset: Path, name: str = FOLD_ENCODERS) -> None:
         self.root, self.dataset, self.name = root / "evaluation", dataset, name
         self.log = root / "production.log"
         self.folds = self.root / "folds.parquet"
         self.config = self.root / name / "config.json"
         self.hand_made = self.root / "hand_made.npz"
+        self.given_embeddings = self.root / name / "embeddings.npz"
         self.supervised = self.root / "supervised"
 
     def fold(self, fold: int) -> OutputLayout:
@@ -38,4 +42,4 @@ class EvaluationLayout:
 
     def task(self, task: str) -> Path:
         """Folder of one question's results."""
-        return self.root / (task if self.name == "encoders" else f"{self.name}-{task}")
+        return self.root / (task if self.name == FOLD_ENCODERS else f"{self.name}-{task}")

@@ -38,7 +38,7 @@ class Question:
     def name(self) -> str:
         """Name of the folder of its results."""
         words = [self.column, *([self.value] if self.value else []), *(["vs", self.against] if self.against else [])]
-        return "_".join(re.sub(r"[^A-Za-z0-9.-]+", "-", word).strip("-") or "other" for word in words)
+        return "_".join(re.sub(r"[^A-Za-z0-9._-]+", "-", word).strip("-") or "other" for word in words)
 
     @property
     def words(self) -> str:

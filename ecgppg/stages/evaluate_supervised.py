@@ -94,14 +94,21 @@ def subset(windows: SplitWindows, chosen: np.ndarray) -> SplitWindows:
     return replace(windows, **{name: values[chosen] for name, values in arrays.items()})
 
 
-def plan_of(settings: Settings, encoder: dict[str, Any], steps: int, seed: int, question: Question) -> SupervisedPlan:
+def plan_of(
+    settings: Settings,
+    encoder: dict[str, Any],
+    steps: int,
+    seed: int,
+    question: Question,
+    batch_size: int = BATCH_SIZE,
+) -> SupervisedPlan:
     """How a network of the encoder's size is taught, from the settings."""
     return SupervisedPlan(
         encoder=encoder,
         crop_samples=round(settings.crop_seconds * settings.sampling_rate_hz),
         fs_hz=settings.sampling_rate_hz,
         steps=steps,
-        batch_size=BATCH_SIZE,
+        batch_size=batch_size,
         learning_rate=settings.supervised_learning_rate,
         weight_decay=settings.weight_decay,
         warmup_share=settings.warmup_share,

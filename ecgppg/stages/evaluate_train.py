@@ -71,7 +71,6 @@ def frozen_folds(
     folds = fold_patients(dataset.column("subject_id"), stratum_N, settings.outer_folds, settings.seed)
     if len(folds) < settings.outer_folds:
         raise InputError(f"outer_folds: {settings.outer_folds} folds need as many patients; there are {len(folds)}")
-    layout.root.mkdir(parents=True, exist_ok=True)
     with atomic_path(layout.folds) as temporary:
         folds.to_parquet(temporary, index=False)
     write_completion(layout.folds, content, len(folds))
@@ -186,25 +185,23 @@ def untrained_embeddings(
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 network = build_encoder(encoder)
-            embedding_ND = embed_windows(network.to(choose_device(device_name)), encoder, windows, "untrained encoder")
-            _write_array(path, embedding_ND)
+            network = network.requires_grad_(False).eval().to(choose_device(device_name))
+            names = windows.source.attributes["channel_names"]
+            fresh = PretrainedEncoder(network, {"encoder": encoder, "input": {"channels": names}})
+            write_array(path, embed_windows(fresh, windows, f"untrained encoder {seed} of {seeds}"))
             write_completion(path, content, len(windows))
         with np.load(path, allow_pickle=False) as arrays:
             made.append(arrays["embeddings"])
     return made
 
 
-def embed_windows(network: torch.nn.Module, encoder: dict[str, Any], windows: SplitWindows, what: str) -> np.ndarray:
+def embed_windows(encoder: PretrainedEncoder, windows: SplitWindows, what: str) -> np.ndarray:
     """Whole windows through an encoder, float32 (N, D), in their order."""
-    names = windows.source.attributes["channel_names"]
-    pretrained = PretrainedEncoder(
-        network.requires_grad_(False).eval(), {"encoder": encoder, "input": {"channels": names}}
-    )
-    embedding_ND = np.empty((len(windows), int(encoder["embedding_dim"])), np.float32)
+    embedding_ND = np.empty((len(windows), encoder.embedding_dim), np.float32)
     plan = ordered_batches(len(windows), BATCH_SIZE)
     with deterministic(), progress(what, len(windows), "segments") as bar:
         for positions, batch in zip(plan, BatchLoader(windows).batches(plan), strict=True):
-            embedding_ND[positions] = pretrained.embed(batch.x_BCT.numpy(), BATCH_SIZE)
+            embedding_ND[positions] = encoder.embed(batch.x_BCT.numpy(), BATCH_SIZE)
             bar.advance(len(positions))
     return embedding_ND
 
@@ -216,13 +213,12 @@ def _write_splits(path: Path, splits: pd.DataFrame) -> None:
         if not held[columns].astype(str).equals(splits[columns].astype(str)):
             raise RefusedError(f"{path}: other patients than these folds have; name another --name or --output-dir")
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         splits.to_parquet(temporary, index=False)
     write_completion(path, {}, len(splits))
 
 
-def _write_array(path: Path, embedding_ND: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write_array(path: Path, embedding_ND: np.ndarray) -> None:
+    """Write embeddings whose order is that of the windows they were made of."""
     with atomic_path(path) as temporary, open(temporary, "wb") as f:
         np.savez(f, embeddings=embedding_ND)
