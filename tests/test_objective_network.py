@@ -71,7 +71,7 @@ def test_weights_add_up(encoder: str) -> None:
             alone = outcome_of(batch, **(OFF | {name: 1.0}), encoder_name=encoder)
             assert float(alone.loss.detach()) == pytest.approx(float(loss.detach()), rel=1e-4)
             assert alone.terms[name][1] == rows
-    assert [rows for _, rows in together.terms.values()] == [8, 5, 2, 8 + 8 + 5 - 3]
+    assert [rows for _, rows in together.terms.values()] == [8, 5, 2, 8 + 8 + 5 - 2]
 
 
 @pytest.mark.parametrize("asked", [False, True])
@@ -154,7 +154,7 @@ def test_rate_and_irregularity_are_learnt_from_the_beats_alone(tmp_path: Path) -
     batch = select_windows(open_dataset(layout.dataset), np.arange(1, 7)).read(np.arange(48))
     step = step_of(objective_views=0.0, objective_beats=1.0, hidden_dims=[16, 16], embedding_dim=32)
     optimizer = build_optimizer(step.model, step.settings)
-    losses = [step.train(batch, epoch, optimizer, 3e-3).loss for epoch in range(40)]
+    losses = [step.train(batch, epoch, optimizer, 3e-3).loss for epoch in range(25)]
     assert losses[-1] < 0.5 * losses[0]
 
 
