@@ -1,87 +1,85 @@
 """Tables and figures of an evaluation: every number with its interval, nothing undefined printed as a number."""
 
-import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from ecgppg.evaluation.evaluation_figures import draw_few_labels, draw_forest, draw_map
+from ecgppg.evaluation.evaluation_figures import STYLES, draw_few_labels, draw_forest, draw_map, style
 from ecgppg.evaluation.evaluation_page import interval_text, markdown
-from ecgppg.evaluation.evaluation_results import Method, Results, to_json
-from ecgppg.evaluation.intervals import Interval
 from ecgppg.evaluation.paired import Representation
 from ecgppg.evaluation.units import patient_folds
 from tests.made_up_results import made_up_results
 from tests.planted_representations import planted_matrix, planted_units
 
-EMPTY = Results("age", 33, 0, 33, 0, 5, 2000)
+AGE: dict[str, Any] = {
+    "question": "age as a number", "trained": "one encoder, given", "n_windows": 99, "n_recordings": 33,
+    "n_patients": 33, "outer_folds": 5, "excluded": {"patients": 4, "windows": 12},
+}  # fmt: skip
+UNDEFINED = {"estimate": 0.7, "low": None, "high": None, "n_patients": 1}
 
 
 def test_every_result_stands_on_the_page_with_its_interval() -> None:
     results = made_up_results()
     page = markdown(results, [("forest.png", "AUROC of all")])
-    for m in results.methods:
-        assert f"| {m.name} | {m.by} | {interval_text(m.auroc)} |" in page
-    for c in results.comparisons:
-        assert interval_text(c.difference, sign=True) in page
-    for curve in results.curves:
-        assert all(interval_text(at) in page for _, at in curve.points)
-    assert "812 recordings of 400 patients, 104 recordings of 96 patients with the label; 5 outer folds" in page
+    for row in results["results"]:
+        assert f"| {row['method']} | AUROC | {interval_text(row)} |" in page
+    for row in results["differences"]:
+        assert (
+            f"| {row['a']} | {row['b']} | {row.get('n_labels', 'all')} | {interval_text(row, sign=True)} | 400 |"
+            in page
+        )
+    for row in (*results["few_labels"], *results["knows"]):
+        assert interval_text(row) in page
+    assert "812 recordings (3,210 windows) of 400 patients, 96 with the label; 5 outer folds by patient" in page
+    assert "3: 0.921 to 0.929" in page
+    assert "| 0.012 |" in page
     assert "![AUROC of all](forest.png)" in page
-    assert "> rhythm was read by people" in page
+    assert "Caution" not in page
 
 
 def test_every_row_of_a_table_has_the_cells_of_its_header() -> None:
     results = made_up_results()
-    odd = Method("a|b", "logistic regression", "pretrained", Interval(0.5, 0.4, 0.6, 9), (0.5,))
-    results = Results(**{**vars(results), "methods": [odd]})
+    results["results"].append({"method": "a|b", "measure": "AUROC", **UNDEFINED})
     width = 0
     for line in markdown(results).splitlines():
-        if not line.startswith("|"):
-            width = 0
-            continue
         cells = line.replace("\\|", "").count("|")
-        width = width or cells
+        width = (width or cells) if line.startswith("|") else 0
         assert cells == width, line
 
 
-def test_parts_without_results_are_left_out() -> None:
-    page = markdown(EMPTY)
+def test_parts_without_results_are_left_out_and_who_was_left_out_is_told() -> None:
+    page = markdown({**AGE, "caution": "Ages over 89 are hidden"})
     assert "##" not in page
-    assert "33 recordings of 33 patients; 5 outer folds" in page
+    assert "of 33 patients; 5 outer folds" in page
+    assert "4 patients whom the encoder has met are left out" in page
+    assert "**Caution.** Ages over 89 are hidden." in page
 
 
-def test_small_counts_are_hidden_in_page_and_json() -> None:
-    few = Results("rare", 40, 6, 30, 6, 5, 2000)
-    assert "fewer than 11 recordings of fewer than 11 patients with the label" in markdown(few, least=11)
-    values = to_json(few, least=11)
-    assert (values["n_units_with"], values["n_patients_with"], values["n_patients"]) == (None, None, 30)
+def test_small_counts_are_hidden() -> None:
+    assert "of 33 patients, fewer than 11 with the label" in markdown({**AGE, "n_patients_with": 6}, least=11)
 
 
 @pytest.mark.parametrize(
-    ("interval", "words"),
+    ("values", "words"),
     [
-        (Interval(0.91234, 0.88, 0.94, 50), "0.912 (0.880 to 0.940)"),
-        (Interval(-0.01, -0.03, 0.012, 50), "−0.010 (−0.030 to 0.012)"),
-        (Interval(0.7, np.nan, np.nan, 1), "0.700 (no interval)"),
-        (Interval(np.nan, np.nan, np.nan, 0), "not defined"),
+        ((0.91234, 0.88, 0.94), "0.912 (0.880 to 0.940)"),
+        ((-0.01, -0.03, 0.012), "−0.010 (−0.030 to 0.012)"),
+        ((4.271, 3.9, 4.7), "4.3 (3.9 to 4.7)"),
+        ((0.7, None, None), "0.700 (no interval)"),
+        ((None, None, None), "not defined"),
     ],
 )
-def test_intervals_as_words(interval: Interval, words: str) -> None:
-    assert interval_text(interval) == words
+def test_intervals_as_words(values: tuple[float | None, ...], words: str) -> None:
+    assert interval_text(dict(zip(("estimate", "low", "high"), values, strict=True))) == words
 
 
-def test_json_is_plain_and_complete() -> None:
-    results = made_up_results()
-    values = json.loads(json.dumps(to_json(results), allow_nan=False))
-    assert [m["auroc"]["estimate"] for m in values["methods"]] == [m.auroc.estimate for m in results.methods]
-    assert values["methods"][1]["auroc_by_seed"] == [0.921, 0.925, 0.929]
-    assert values["few_label_curves"][0]["points"][0]["n_labels"] == 10
-    assert values["readouts"][0]["r2"]["n_patients"] == 400
-    assert values["same_recording"][0]["chance"] == 0.0123
-    nothing = Method("x", "y", "pretrained", Interval(np.nan, np.nan, np.nan, 0), (np.nan,))
-    assert to_json(Results(**{**vars(results), "methods": [nothing]}))["methods"][0]["auroc_by_seed"] == [None]
+def test_methods_of_a_kind_share_their_colour_and_no_two_kinds_do() -> None:
+    kinds = {style(row["method"]) for row in made_up_results()["results"]}
+    assert kinds == set(STYLES.values())
+    assert style("embedding, linear") == style("embedding, nearest neighbours") != style("embedding + hand-made")
+    assert len({colour for colour, _ in kinds}) == len({marker for _, marker in kinds}) == len(STYLES)
 
 
 def test_figures_are_drawn_and_repeat_byte_for_byte(tmp_path: Path) -> None:
@@ -99,7 +97,9 @@ def test_figures_are_drawn_and_repeat_byte_for_byte(tmp_path: Path) -> None:
     assert (tmp_path / "few.png").read_bytes() == (tmp_path / "again.png").read_bytes()
 
 
-def test_a_forest_bears_undefined_intervals_and_no_comparison(tmp_path: Path) -> None:
-    undefined = Method("x", "itself", "supervised", Interval(0.7, np.nan, np.nan, 1), (0.7,))
-    draw_forest(tmp_path / "forest.png", Results("q", 5, 2, 1, 1, 2, 100, methods=[undefined]))
+def test_a_forest_bears_what_is_undefined_and_a_question_of_a_number(tmp_path: Path) -> None:
+    rows = [{"method": "embedding, ridge", "measure": "R2", **UNDEFINED},
+            {"method": "embedding, ridge", "measure": "mean absolute error", **UNDEFINED},
+            {"method": "hand-made, ridge", "measure": "R2", **UNDEFINED, "estimate": None}]  # fmt: skip
+    draw_forest(tmp_path / "forest.png", {**AGE, "results": rows})
     assert (tmp_path / "forest.png").stat().st_size > 5000

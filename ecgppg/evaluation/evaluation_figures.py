@@ -5,14 +5,12 @@ Shapes: U units, D dimensions.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ecgppg.core.files import atomic_path
-from ecgppg.evaluation.evaluation_page import interval_text, shown
-from ecgppg.evaluation.evaluation_results import Curve, Method, Results
-from ecgppg.evaluation.intervals import Interval
+from ecgppg.evaluation.evaluation_page import Row, interval_text, shown
 from ecgppg.evaluation.paired import Representation
 from ecgppg.evaluation.probes_scaling import standardised
 from ecgppg.evaluation.units import Units
@@ -21,83 +19,93 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's hues, told apart by colour-blind eyes; each kind has a marker of its own as well.
-COLOURS = {
-    "pretrained": "#0072b2",
-    "joined": "#009e73",
-    "hand_made": "#e69f00",
-    "untrained": "#8a8f98",
-    "supervised": "#d55e00",
+# Okabe and Ito's hues, told apart by colour-blind eyes; each kind of method has a marker of its own as well.
+STYLES = {
+    "untrained": ("#8a8f98", "v"),
+    "hand-made": ("#e69f00", "^"),
+    "embedding +": ("#009e73", "s"),
+    "embedding": ("#0072b2", "o"),
+    "": ("#d55e00", "D"),
 }
-MARKERS = {"pretrained": "o", "joined": "s", "hand_made": "^", "untrained": "v", "supervised": "D"}
+"""Colour and marker by how the name of a method begins; the last is for networks trained on the label."""
 INK, MUTED, FAINT = "#1f2933", "#66727f", "#d5dae1"
 WITH, WITHOUT = "#d55e00", "#0072b2"
 DPI = 150
 ROW_INCHES = 0.34
 
 
-def draw_forest(path: Path, results: Results, least: int = 1) -> None:
-    """AUROC of every method with its interval, and below them the paired differences.
+def draw_forest(path: Path, results: dict[str, Any], least: int = 1) -> None:
+    """The first measure of every method with its interval, and below the paired differences.
 
     Parameters
     ----------
     path : Path
         PNG to write.
-    results : Results
-        With one method at least.
+    results : dict
+        See `evaluation_page`; one method at least.
     least : int
         Counts of patients above 0 and under this are hidden.
     """
-    n_methods, n_pairs = len(results.methods), len(results.comparisons)
-    heights = [n_methods + 1.6] + ([n_pairs + 1.6] if n_pairs else [])
-    figure = _figure(9.2, 0.5 + ROW_INCHES * sum(heights))
+    measure = results["results"][0]["measure"]
+    methods = [row for row in results["results"] if row["measure"] == measure]
+    pairs = results.get("differences") or []
+    heights = [len(methods) + 1.6] + ([len(pairs) + 1.6] if pairs else [])
+    figure = _figure(9.6, 0.5 + ROW_INCHES * sum(heights))
     axes = figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
-    _rows(axes[0], [m.title for m in results.methods], [m.auroc for m in results.methods],
-          [COLOURS[m.kind] for m in results.methods], [MARKERS[m.kind] for m in results.methods])  # fmt: skip
-    _mark_seeds(axes[0], results.methods)
-    axes[0].set_xlabel("AUROC (95 % interval over patients; ticks: seeds)")
+    _rows(axes[0], [row["method"] for row in methods], methods, [style(row["method"]) for row in methods])
+    _mark_seeds(axes[0], methods)
+    axes[0].set_xlabel(f"{measure} (95 % interval over patients; ticks: seeds)")
     low, high = axes[0].get_xlim()
-    if low < 0.52:
+    if measure == "AUROC" and low < 0.52:
         axes[0].axvline(0.5, color=MUTED, linestyle="--", linewidth=1, zorder=0)
-    axes[0].set_xlim(low, min(high, 1.005))
-    title = f"{results.question}: {shown(results.n_patients, least)} patients"
-    if results.n_patients_with:
-        title += f", {shown(results.n_patients_with, least)} with the label"
+    axes[0].set_xlim(low, min(high, 1.005) if measure in ("AUROC", "R2") else high)
+    title = f"{results['question']}: {shown(results['n_patients'], least)} patients"
+    if "n_patients_with" in results:
+        title += f", {shown(results['n_patients_with'], least)} with the label"
     axes[0].set_title(title, loc="left", fontsize=11, color=INK)
-    if n_pairs:
-        labels = [
-            f"{c.better}  −  {c.than}" + (f"  ({c.n_labels} labels)" if c.n_labels else "") for c in results.comparisons
-        ]
-        differences = [c.difference for c in results.comparisons]
-        colours = [INK if d.low > 0 or d.high < 0 else MUTED for d in differences]
-        _rows(axes[1], labels, differences, colours, ["o"] * n_pairs, sign=True)
+    if pairs:
+        labels = [_pair_label(row) for row in pairs]
+        _rows(axes[1], labels, pairs, [(MUTED if _holds_zero(row) else INK, "o") for row in pairs], sign=True)
         axes[1].axvline(0, color=MUTED, linestyle="--", linewidth=1, zorder=0)
         axes[1].set_xlabel("difference in AUROC on the same patients (grey: the interval holds 0)")
     _save(figure, path)
 
 
-def draw_few_labels(path: Path, results: Results) -> None:
+def draw_few_labels(path: Path, results: dict[str, Any]) -> None:
     """AUROC against the number of labelled recordings, with bands over draws and patients.
 
-    The dashed lines are what the supervised networks reach with all labels.
+    The dashed lines are what networks trained on all labels reach.
+
+    Parameters
+    ----------
+    path : Path
+        PNG to write.
+    results : dict
+        See `evaluation_page`; one row of few labels at least.
     """
     figure = _figure(7.2, 4.6)
     axes = figure.subplots()
     _clean(axes)
-    for curve in results.curves:
-        _band(axes, curve)
-    for method in results.methods:
-        if method.kind == "supervised":
-            axes.axhline(method.auroc.estimate, color=COLOURS[method.kind], linestyle="--", linewidth=1.1,
-                         label=f"{method.title}, all labels")  # fmt: skip
-    sizes = sorted({n for c in results.curves for n, _ in c.points})
+    rows = results["few_labels"]
+    for method in dict.fromkeys(row["method"] for row in rows):
+        _band(axes, method, sorted((r for r in rows if r["method"] == method), key=lambda row: row["n_labels"]))
+    for row in results["results"]:
+        if style(row["method"]) == STYLES[""] and row["estimate"] is not None:
+            axes.axhline(row["estimate"], color=STYLES[""][0], linestyle="--", linewidth=1.1,
+                         label=f"{row['method']}, all labels")  # fmt: skip
+    sizes = sorted({row["n_labels"] for row in rows})
     axes.set_xscale("log")
     axes.set_xticks(sizes, [str(n) for n in sizes])
     axes.minorticks_off()
     axes.set(xlabel="labelled recordings (half with the label)", ylabel="AUROC of the patients outside")
-    axes.set_title(results.question, loc="left", fontsize=11, color=INK)
+    axes.set_title(results["question"], loc="left", fontsize=11, color=INK)
     axes.legend(fontsize=8.5, frameon=False, loc="lower right")
     _save(figure, path)
+
+
+def style(method: str) -> tuple[str, str]:
+    """Colour and marker of a method."""
+    return next(found for begin, found in sorted(STYLES.items(), reverse=True) if method.startswith(begin))
 
 
 def draw_map(
@@ -158,20 +166,17 @@ def _principal(x_out: np.ndarray, x_in: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _rows(
-    axes: "Axes",
-    labels: Sequence[str],
-    intervals: Sequence[Interval],
-    colours: Sequence[str],
-    markers: Sequence[str],
-    sign: bool = False,
+    axes: "Axes", labels: Sequence[str], rows: Sequence[Row], styles: Sequence[tuple[str, str]], sign: bool = False
 ) -> None:
     _clean(axes)
     axes.grid(axis="y", visible=False)
     axes.locator_params(axis="x", nbins=6)
-    for row, (interval, colour, marker) in enumerate(zip(intervals, colours, markers, strict=True)):
-        axes.plot([interval.low, interval.high], [row, row], color=colour, linewidth=2.2, solid_capstyle="round")
-        axes.plot(interval.estimate, row, marker, color=colour, markersize=6.5, zorder=3)
-        axes.text(1.015, row, interval_text(interval, sign=sign), transform=axes.get_yaxis_transform(), va="center",
+    for at, (row, (colour, marker)) in enumerate(zip(rows, styles, strict=True)):
+        if row["low"] is not None and row["high"] is not None:
+            axes.plot([row["low"], row["high"]], [at, at], color=colour, linewidth=2.2, solid_capstyle="round")
+        if row["estimate"] is not None:
+            axes.plot(row["estimate"], at, marker, color=colour, markersize=6.5, zorder=3)
+        axes.text(1.015, at, interval_text(row, sign=sign), transform=axes.get_yaxis_transform(), va="center",
                   fontsize=9, color=INK)  # fmt: skip
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.4, -0.6)
@@ -179,19 +184,37 @@ def _rows(
     axes.spines["left"].set_visible(False)
 
 
-def _mark_seeds(axes: "Axes", methods: Sequence[Method]) -> None:
-    for row, method in enumerate(methods):
-        if len(method.auroc_S) > 1:
-            axes.plot(method.auroc_S, np.full(len(method.auroc_S), row + 0.22), "|", color=COLOURS[method.kind],
-                      markersize=5, markeredgewidth=1)  # fmt: skip
+def _mark_seeds(axes: "Axes", methods: Sequence[Row]) -> None:
+    for at, row in enumerate(methods):
+        seeds = [value for value in row.get("seeds") or [] if value is not None]
+        if len(seeds) > 1:
+            axes.plot(seeds, np.full(len(seeds), at + 0.22), "|", color=style(row["method"])[0], markersize=5,
+                      markeredgewidth=1)  # fmt: skip
 
 
-def _band(axes: "Axes", curve: Curve) -> None:
-    at = [n for n, _ in curve.points]
-    low, middle, high = ([getattr(i, name) for _, i in curve.points] for name in ("low", "estimate", "high"))
-    axes.fill_between(at, low, high, color=COLOURS[curve.kind], alpha=0.16, linewidth=0)
-    axes.plot(at, middle, marker=MARKERS[curve.kind], color=COLOURS[curve.kind], linewidth=1.8, markersize=5.5,
-              label=f"{curve.name} ({curve.n_draws} draws)")  # fmt: skip
+def _pair_label(row: Row) -> str:
+    of = f"({row['n_labels']} labels)" if "n_labels" in row else ""
+    # Two long names would leave no room for what they differ by.
+    between = "\n−  " if len(row["a"]) + len(row["b"]) + len(of) > 64 else "  −  "
+    return f"{row['a']}{between}{row['b']}  {of}".rstrip()
+
+
+def _holds_zero(row: Row) -> bool:
+    return row["low"] is None or row["high"] is None or row["low"] <= 0 <= row["high"]
+
+
+def _band(axes: "Axes", method: str, rows: Sequence[Row]) -> None:
+    colour, marker = style(method)
+    at = [row["n_labels"] for row in rows]
+    low, middle, high = (np.array([row[name] for row in rows], dtype=float) for name in ("low", "estimate", "high"))
+    axes.fill_between(at, low, high, color=colour, alpha=0.16, linewidth=0)
+    # One point has no band to be seen: its interval is a line.
+    if len(at) == 1:
+        axes.vlines(at, low, high, color=colour, alpha=0.5, linewidth=2)
+    n_draws = max(len(row.get("draws") or []) for row in rows)
+    axes.plot(
+        at, middle, marker=marker, color=colour, linewidth=1.8, markersize=5.5, label=f"{method} ({n_draws} draws)"
+    )
 
 
 def _figure(width: float, height: float) -> "Figure":

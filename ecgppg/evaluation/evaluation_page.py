@@ -1,21 +1,33 @@
-"""The results of an evaluation as a page of Markdown: every number with its interval and its count of patients."""
+"""The results of an evaluation as a page of Markdown: every number with its interval and its count of patients.
+
+Results are plain values, as `results.json` holds them:
+
+question, caution, trained : str
+    What was asked, what to know of the label, whose encoders answered. `caution` may be None.
+n_windows, n_recordings, n_patients, n_patients_with, outer_folds : int
+    Whom it rests on; n_patients_with only where a label was asked.
+excluded : dict
+    `patients` and `windows` that an encoder had met.
+results, differences, few_labels, knows : list of dict
+    Rows of `method`, `measure`, `estimate`, `low`, `high`, `n_patients` (None where undefined), and `seeds` (AUROC of
+    each seed), `a` and `b` (what a difference is of), `n_labels`, `draws` (AUROC of each draw), `chance`, `n_windows`
+    where they apply.
+"""
 
 from collections.abc import Sequence
-
-import numpy as np
-
-from ecgppg.evaluation.evaluation_results import Results, shown_count
-from ecgppg.evaluation.intervals import Interval
+from typing import Any
 
 MINUS = "−"
+Row = dict[str, Any]
 
 
-def markdown(results: Results, figures: Sequence[tuple[str, str]] = (), least: int = 1) -> str:
+def markdown(results: dict[str, Any], figures: Sequence[tuple[str, str]] = (), least: int = 1) -> str:
     """Write the page.
 
     Parameters
     ----------
-    results : Results
+    results : dict
+        See the top of the file; an absent list is an empty one.
     figures : sequence of (file name, caption)
         Images beside the page.
     least : int
@@ -25,14 +37,14 @@ def markdown(results: Results, figures: Sequence[tuple[str, str]] = (), least: i
     -------
     str
     """
-    parts = [f"# {results.question}", _who(results, least)]
-    parts += [f"> {note}" for note in results.notes]
+    parts = [f"# {results['question']}", _who(results, least)]
+    if results.get("caution"):
+        parts.append(f"**Caution.** {results['caution']}.")
     sections = (
-        ("Beside one another", _methods(results)),
-        ("Differences on the same patients", _comparisons(results)),
-        ("Few labels", _curves(results)),
-        ("What is read off", _readouts(results)),
-        ("Whose recording it is", _identities(results)),
+        ("Beside one another", _methods(results.get("results") or [])),
+        ("Differences on the same patients", _differences(results.get("differences") or [])),
+        ("Few labels", _few_labels(results.get("few_labels") or [])),
+        ("What it knows beside the answer", _knows(results.get("knows") or [])),
     )
     for heading, lines in sections:
         if lines:
@@ -41,79 +53,79 @@ def markdown(results: Results, figures: Sequence[tuple[str, str]] = (), least: i
     return "\n\n".join(parts) + "\n"
 
 
-def interval_text(interval: Interval, digits: int = 3, sign: bool = False) -> str:
+def interval_text(row: Row, sign: bool = False) -> str:
     """An estimate and its interval, as people write it; `sign` puts a plus before what is above 0."""
-    if not np.isfinite(interval.estimate):
+    if row["estimate"] is None:
         return "not defined"
     plus = "+" if sign else ""
-    words = f"{interval.estimate:{plus}.{digits}f}"
-    if np.isfinite(interval.low) and np.isfinite(interval.high):
-        words += f" ({interval.low:{plus}.{digits}f} to {interval.high:{plus}.{digits}f})"
-    else:
+    digits = 3 if abs(row["estimate"]) < 2 else 1
+    words = f"{row['estimate']:{plus}.{digits}f}"
+    if row["low"] is None or row["high"] is None:
         words += " (no interval)"
+    else:
+        words += f" ({row['low']:{plus}.{digits}f} to {row['high']:{plus}.{digits}f})"
     return words.replace("-", MINUS)
-
-
-def _who(results: Results, least: int) -> str:
-    words = f"{results.n_units:,} recordings of {shown(results.n_patients, least)} patients"
-    if results.n_units_with:
-        words += (
-            f", {shown(results.n_units_with, least)} recordings of {shown(results.n_patients_with, least)} patients "
-            "with the label"
-        )
-    return f"{words}; {results.n_folds} outer folds by patient. Intervals: 95 %, {results.n_bootstrap:,} draws."
 
 
 def shown(n: int, least: int) -> str:
     """A count of patients for people."""
-    return f"fewer than {least}" if shown_count(n, least) is None else f"{n:,}"
+    return f"{n:,}" if n == 0 or n >= least else f"fewer than {least}"
 
 
-def _methods(results: Results) -> list[str]:
-    rows = []
-    for m in results.methods:
-        spread = f"{len(m.auroc_S)}: {min(m.auroc_S):.3f} to {max(m.auroc_S):.3f}"
-        rows.append((m.name, m.by, interval_text(m.auroc), spread if len(m.auroc_S) > 1 else "1"))
-    return _table(("representation", "predicted by", "AUROC (interval)", "seeds: range"), rows)
+def _who(results: dict[str, Any], least: int) -> str:
+    words = (
+        f"{results['n_recordings']:,} recordings ({results['n_windows']:,} windows) of "
+        f"{shown(results['n_patients'], least)} patients"
+    )
+    if "n_patients_with" in results:
+        words += f", {shown(results['n_patients_with'], least)} with the label"
+    words += f"; {results['outer_folds']} outer folds by patient; {results['trained']}."
+    met = results.get("excluded") or {"patients": 0}
+    if met["patients"]:
+        words += f" {shown(met['patients'], least)} patients whom the encoder has met are left out."
+    return words + " Intervals are of 95 %, over patients."
 
 
-def _comparisons(results: Results) -> list[str]:
-    rows = [
-        (c.better, c.than, f"{c.n_labels}" if c.n_labels else "all", interval_text(c.difference, sign=True))
-        for c in results.comparisons
+def _methods(rows: Sequence[Row]) -> list[str]:
+    cells = []
+    for row in rows:
+        seeds = [value for value in row.get("seeds") or [] if value is not None]
+        spread = f"{len(seeds)}: {min(seeds):.3f} to {max(seeds):.3f}" if len(seeds) > 1 else "1"
+        cells.append((row["method"], row["measure"], interval_text(row), spread, f"{row['n_patients']:,}"))
+    return _table(("method", "measure", "estimate (interval)", "seeds: range", "patients"), cells)
+
+
+def _differences(rows: Sequence[Row]) -> list[str]:
+    cells = [
+        (row["a"], row["b"], f"{row.get('n_labels', 'all')}", interval_text(row, sign=True), f"{row['n_patients']:,}")
+        for row in rows
     ]
-    return _table(("AUROC of", "less that of", "labels", "difference (interval)"), rows)
+    return _table(("AUROC of", "less that of", "labels", "difference (interval)", "patients"), cells)
 
 
-def _curves(results: Results) -> list[str]:
-    sizes = sorted({n for c in results.curves for n, _ in c.points})
-    rows = []
-    for c in results.curves:
-        at = dict(c.points)
-        rows.append((c.name, f"{c.n_draws}", *(interval_text(at[n]) if n in at else "" for n in sizes)))
-    return _table(("AUROC with so many labels", "draws", *(f"{n}" for n in sizes)), rows)
+def _few_labels(rows: Sequence[Row]) -> list[str]:
+    sizes = sorted({row["n_labels"] for row in rows})
+    cells = []
+    for method in dict.fromkeys(row["method"] for row in rows):
+        at = {row["n_labels"]: row for row in rows if row["method"] == method}
+        n_draws = max(len(row.get("draws") or []) for row in at.values())
+        cells.append((method, f"{n_draws}", *(interval_text(at[n]) if n in at else "" for n in sizes)))
+    return _table(("AUROC with so many labels", "draws", *(f"{n}" for n in sizes)), cells)
 
 
-def _readouts(results: Results) -> list[str]:
-    rows = [
+def _knows(rows: Sequence[Row]) -> list[str]:
+    cells = [
         (
-            r.quantity,
-            r.name,
-            interval_text(r.knowledge.r2, 2),
-            f"{interval_text(r.knowledge.mean_absolute_error, 2)} {r.unit}".rstrip(),
-            f"{r.knowledge.n_windows:,}",
+            row["measure"],
+            row["method"],
+            interval_text(row),
+            f"{row['chance']:.3f}" if row.get("chance") is not None else "",
+            f"{row['n_windows']:,}",
+            f"{row['n_patients']:,}",
         )
-        for r in results.readouts
+        for row in rows
     ]
-    return _table(("quantity", "representation", "R² (interval)", "mean absolute error (interval)", "rows"), rows)
-
-
-def _identities(results: Results) -> list[str]:
-    rows = [
-        (i.name, interval_text(i.retrieval.top_1, 2), f"{i.retrieval.chance:.3f}", f"{i.retrieval.n_windows:,}")
-        for i in results.identities
-    ]
-    return _table(("representation", "nearest window is of the same recording", "by chance", "windows"), rows)
+    return _table(("measure", "representation", "estimate (interval)", "by chance", "windows", "patients"), cells)
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
