@@ -152,10 +152,10 @@ def test_rate_and_irregularity_are_learnt_from_the_beats_alone(tmp_path: Path) -
     layout = OutputLayout(tmp_path)
     write_small_dataset(layout, n_patients=6, n_windows=8)
     batch = select_windows(open_dataset(layout.dataset), np.arange(1, 7)).read(np.arange(48))
-    step = step_of(objective_views=0.0, objective_beats=1.0, hidden_dims=[16, 16], embedding_dim=32)
+    step = step_of(objective_views=0.0, objective_beats=1.0, hidden_dims=[16, 16], crop_seconds=6)
     optimizer = build_optimizer(step.model, step.settings)
-    losses = [step.train(batch, epoch, optimizer, 3e-3).loss for epoch in range(25)]
-    assert losses[-1] < 0.5 * losses[0]
+    losses = [step.train(batch, epoch, optimizer, 1e-2).loss for epoch in range(30)]
+    assert losses[-1] < 0.75 * losses[0]
 
 
 def measured(tmp_path: Path, without_ppg: bool = False, **changes: Any) -> Validation:
