@@ -1,12 +1,18 @@
-"""Figures of the run's report: where the windows went, how the loss fell."""
+"""Figures of the run's report: where the windows went, how methods compare."""
 
 import io
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ecgppg.training.model_card import Judged
 
 BLUE, GREY, RED = "#1f5f8b", "#b8c4cc", "#b5443a"
 
 
-def attrition_png(card: dict[str, Any]) -> bytes:
+def attrition_svg(card: dict[str, Any]) -> bytes:
     """Bars of the windows kept and of those dropped by each reason.
 
     Parameters
@@ -17,7 +23,7 @@ def attrition_png(card: dict[str, Any]) -> bytes:
     Returns
     -------
     bytes
-        A PNG.
+        An SVG.
     """
     counts = card["counts"]
     unread = counts.get("windows_candidate", 0) - counts.get("windows_judged", 0)
@@ -28,52 +34,59 @@ def attrition_png(card: dict[str, Any]) -> bytes:
     bars += [("not needed (limit per patient)", unread, GREY)] if unread else []
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.2, 0.5 + 0.36 * len(bars)), layout="constrained")
+    figure = Figure(figsize=(9.0, 0.6 + 0.34 * len(bars)), layout="constrained")
     axes = figure.add_subplot()
     names, values, colours = zip(*reversed(bars), strict=True)
-    drawn = axes.barh(names, values, color=colours, height=0.7)
+    drawn = axes.barh(names, values, color=colours, height=0.68)
     axes.bar_label(drawn, labels=[f"{v:,}" for v in values], padding=4, fontsize=9)
-    axes.set_xlabel("windows")
+    axes.set_xlabel("windows", fontsize=9)
+    axes.tick_params(labelsize=9)
     axes.margins(x=0.12)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.spines[["top", "right"]].set_visible(False)
-    return to_png(figure)
+    return to_svg(figure)
 
 
-def training_png(rows: list[dict[str, Any]]) -> bytes:
-    """Loss, gradient norm and effective rank by epoch, side by side.
+def forest_svg(rows: Sequence["Judged"], measure: str) -> bytes:
+    """Values of several methods with their intervals, one below the other.
 
     Parameters
     ----------
-    rows : list of dict
-        Lines of metrics.jsonl.
+    rows : sequence of Judged
+        Of one question and one measure.
+    measure : str
+        Named on the axis.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9.6, 2.9), layout="constrained")
-    panels = figure.subplots(1, 3)
-    epochs = [row["epoch"] for row in rows]
-    panels[0].plot(epochs, [row["train_loss"] for row in rows], "o-", color=BLUE, label="train", markersize=3)
-    validated = [(e, row["val_loss"]) for e, row in zip(epochs, rows, strict=True) if row.get("val_loss") is not None]
-    if validated:
-        panels[0].plot(*zip(*validated, strict=True), "o-", color=RED, label="val", markersize=3)
-    panels[0].set_ylabel("NT-Xent loss")
-    panels[0].legend(frameon=False)
-    for axes, key, words in (
-        (panels[1], "grad_norm", "gradient norm"),
-        (panels[2], "effective_rank", "effective rank"),
-    ):
-        axes.plot(epochs, [row.get(key) for row in rows], "o-", color=BLUE, markersize=3)
-        axes.set_ylabel(words)
-    for axes in panels:
-        axes.set_xlabel("epoch")
-        axes.set_ylim(0, 1.08 * axes.get_ylim()[1])
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-    return to_png(figure)
+    figure = Figure(figsize=(9.0, 0.75 + 0.34 * len(rows)), layout="constrained")
+    axes = figure.add_subplot()
+    for place, row in enumerate(reversed(rows)):
+        colour = BLUE if "embedding" in row.method else "#53656f"
+        axes.plot([row.low, row.high], [place, place], color=colour, linewidth=2, solid_capstyle="round")
+        axes.plot(row.value, place, "o", color=colour, markersize=6)
+    axes.set_yticks(range(len(rows)), [row.method for row in reversed(rows)], fontsize=9)
+    axes.set_ylim(-0.6, len(rows) - 0.4)
+    axes.set_xlabel(measure.upper() if len(measure) <= 5 else measure, fontsize=9)
+    axes.tick_params(labelsize=9)
+    axes.grid(axis="x", color="#e8edf0", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    return to_svg(figure)
 
 
-def to_png(figure: Any) -> bytes:
-    """A matplotlib figure as PNG bytes."""
+def to_svg(figure: "Figure") -> bytes:
+    """A matplotlib figure as SVG, the same bytes each time."""
+    import matplotlib
+
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "ecgppg", "font.family": "DejaVu Sans"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
+
+
+def to_png(figure: "Figure") -> bytes:
+    """A matplotlib figure as PNG."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130)
     return buffer.getvalue()
