@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 DEMO_OUTPUT ?= demo_output
 PYTEST_WORKERS ?= 2
 BENCH_OPTIONS ?= --floor
+TRAINING_OPTIONS ?=
 
-.PHONY: demo test test-slow check bench setup clean
+.PHONY: demo test test-slow check bench bench-training setup clean
 
 setup: $(VENV)/.installed
 
@@ -34,6 +35,9 @@ check: setup
 
 bench: setup
 	"$(BIN)/python" benchmarks/build.py $(BENCH_OPTIONS)
+
+bench-training: setup
+	"$(BIN)/python" benchmarks/training.py $(TRAINING_OPTIONS)
 
 clean:
 	rm -rf "$(VENV)" "$(DEMO_OUTPUT)" .pytest_cache .mypy_cache .ruff_cache
