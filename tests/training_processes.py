@@ -4,7 +4,6 @@ import math
 import multiprocessing
 import os
 import signal
-import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,22 @@ from ecgppg.config.schema import OutputLayout
 from tests.small_dataset import small_settings
 
 PATIENCE_S = 120.0
+_stores: list[Any] = []
+"""Kept, since a store that is forgotten is closed."""
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["ecgppg.stages.train", "ecgppg.cli.production", "tests.small_dataset"])
 
 
 def start(target: Any, *args: Any, ranks: int = 1) -> list[multiprocessing.process.BaseProcess]:
-    """Start `target` once a rank, with the environment that torchrun would give."""
+    """Start `target` once a rank, in the environment and with the store that torchrun would give."""
     environments: list[dict[str, str]] = [{}]
     if ranks > 1:
+        from torch.distributed import TCPStore
+
+        _stores.append(TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False))
         shared = {
-            "TORCHELASTIC_RUN_ID": "test", "WORLD_SIZE": str(ranks),
-            "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()),
+            "TORCHELASTIC_RUN_ID": "test", "TORCHELASTIC_USE_AGENT_STORE": "True", "WORLD_SIZE": str(ranks),
+            "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_stores[-1].port),
         }  # fmt: skip
         environments = [shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(ranks)]
     processes = [_context.Process(target=_in_environment, args=(e, target, *args)) for e in environments]
@@ -73,21 +77,15 @@ def command(words: list[str]) -> None:
     sys.exit(main(words))
 
 
-def wait_until(condition: Any, processes: list[multiprocessing.process.BaseProcess]) -> None:
+def wait_until(condition: Any, processes: list[multiprocessing.process.BaseProcess], every_s: float = 0.002) -> None:
     """Wait for something that running processes do."""
     deadline_s = time.monotonic() + PATIENCE_S
     while not condition():
         assert any(process.is_alive() for process in processes), "ended before"
         assert time.monotonic() < deadline_s, "never came"
-        time.sleep(0.002)
+        time.sleep(every_s)
 
 
 def _in_environment(environment: dict[str, str], target: Any, *args: Any) -> None:
     os.environ.update(environment)
     target(*args)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
