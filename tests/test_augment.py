@@ -148,3 +148,71 @@ def test_robust_zscore_of_absent_and_constant_channels_is_zero_and_marked() -> N
     assert present_BC.tolist() == [[1, 0], [0, 0]]
     assert (z_BCT[0, 1] == 0).all()
     assert (z_BCT[1] == 0).all()
+
+
+def view_by_hand(z_CT: np.ndarray, key: torch.Tensor, augmentation: Augmentation) -> np.ndarray:
+    """The view of one window with the same draws, written out plainly in float64."""
+    C, n, fs_hz = len(z_CT), augmentation.crop_samples, augmentation.fs_hz
+    random = CounterRandom(key[None])
+    uniform = random.uniform(0, 1 + 13 * C)[0].double().numpy()
+    normal = random.normal(1, C * (8 + n))[0].double().numpy()
+    start = int(uniform[0] * (z_CT.shape[1] - n + 1))
+    out_CT = np.empty((C, n))
+    time_s = np.arange(n) / fs_hz
+    for c in range(C):
+        scale, level, masked, place, *wander = uniform[1 + 13 * c : 14 + 13 * c]
+        amplitude, frequency, phase = np.reshape(wander, (3, 3))
+        octave_F = np.log2(np.maximum(np.fft.rfftfreq(n, 1 / fs_hz), 0.5)) + 1
+        gain_F = np.exp(np.interp(octave_F, np.arange(8), augmentation.spectral_jitter * normal[8 * c : 8 * c + 8]))
+        x_T = np.fft.irfft(np.fft.rfft(z_CT[c, start : start + n]) * gain_F, n)
+        x_T *= augmentation.max_gain ** (2 * scale - 1)
+        for k in range(3):
+            turns = (0.05 + 0.45 * frequency[k]) * time_s + phase[k]
+            x_T += augmentation.max_wander * amplitude[k] * np.sin(2 * np.pi * turns)
+        x_T += augmentation.max_noise * level * normal[8 * C + c * n : 8 * C + (c + 1) * n]
+        length = int(masked * augmentation.max_masked_share * n)
+        begin = int(place * (n - length + 1))
+        x_T[begin : begin + length] = 0
+        out_CT[c] = x_T if z_CT[c].any() else 0
+    return out_CT
+
+
+@pytest.mark.parametrize("crop", [1000, 911])
+def test_a_view_is_what_its_draws_say(crop: int) -> None:
+    z_BCT, present_BC, id_B = windows()
+    augmentation = Augmentation(crop, 125.0)
+    ours = augmentation.view(z_BCT, present_BC, id_B, seed=5, epoch=2, view=1)
+    for i, segment_id in enumerate(id_B):
+        expected_CT = view_by_hand(z_BCT[i].double().numpy(), hash_ints(5, 2, 1, segment_id), augmentation)
+        np.testing.assert_allclose(ours[i].numpy(), expected_CT, atol=2e-4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+def test_a_view_on_a_gpu_is_that_of_the_processor_within_rounding() -> None:
+    z_BCT, present_BC, id_B = windows(64)
+    augmentation, key = Augmentation(1000, 125.0), {"seed": 1, "epoch": 4, "view": 1}
+    here = augmentation.view(z_BCT, present_BC, id_B, **key)
+    there = augmentation.view(z_BCT.cuda(), present_BC.cuda(), id_B.cuda(), **key)
+    torch.testing.assert_close(there.cpu(), here, atol=2e-4, rtol=0)
+    torch.testing.assert_close(robust_zscore(z_BCT.cuda())[0].cpu(), robust_zscore(z_BCT)[0], atol=1e-5, rtol=0)
+
+
+def test_hashes_of_numbers_and_of_tensors_are_the_same() -> None:
+    numbers = [3, -(2**63), 2**63 - 1, -1, 0]
+    assert int(hash_ints(*numbers)) == int(hash_ints(*(torch.tensor(n) for n in numbers)))
+    assert int(hash_ints(7, torch.tensor(5), 2)) == int(hash_ints(7, 5, 2))
+    expected = 0
+    for number in (7, 5):
+        expected = splitmix_finaliser(((expected ^ number) + 0x9E3779B97F4A7C15) & MASK)
+    assert int(hash_ints(7, 5)) & MASK == expected
+
+
+def test_robust_zscore_takes_exact_order_statistics() -> None:
+    generator = torch.Generator().manual_seed(2)
+    x_BCT = torch.randn(5, 3, 1250, generator=generator).round(decimals=1)
+    centre = x_BCT.sort(-1).values[..., 624:625]
+    deviation = x_BCT - centre
+    width = deviation.abs().sort(-1).values[..., 1187:1188] / 1.96
+    assert torch.equal(robust_zscore(x_BCT)[0], (deviation / width).clamp(-LIMIT, LIMIT))
+    # Sorted by torch where a gradient is asked for, and on a GPU.
+    assert torch.equal(robust_zscore(x_BCT.clone().requires_grad_())[0], robust_zscore(x_BCT)[0])

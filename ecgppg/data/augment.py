@@ -14,10 +14,9 @@ from torch import Tensor
 
 from ecgppg.data.counter_rng import CounterRandom, hash_ints
 
-_UNIFORM, _SPECTRUM, _NOISE = range(3)
+_UNIFORM, _NORMAL = range(2)
 _BANDS = 8
 _SINES = 3
-_FINE_SAMPLES = 50
 
 
 @dataclass(frozen=True)
@@ -72,17 +71,18 @@ class Augmentation:
             (B, C, crop_samples).
         """
         B, C, _ = z_BCT.shape
-        random = CounterRandom(hash_ints(segment_id_B, seed, epoch, view))
+        random = CounterRandom(hash_ints(seed, epoch, view, segment_id_B))
         uniform_BU = random.uniform(_UNIFORM, 1 + C * (4 + 3 * _SINES))
         place_B, uniform_BCU = uniform_BU[:, 0], uniform_BU[:, 1:].view(B, C, -1)
-        scale_BC, level_BC, masked_BC2, wander_BCK = uniform_BCU.split([1, 1, 2, 3 * _SINES], dim=2)
-        x_BCT = self._crop(z_BCT, place_B)
-        x_BCT = self._filter(x_BCT, scale_BC, random.normal(_SPECTRUM, C * _BANDS).view(B, C, _BANDS))
+        scale_BC1, level_BC1, masked_BC2, wander_BCK = uniform_BCU.split([1, 1, 2, 3 * _SINES], dim=2)
+        normal_BN = random.normal(_NORMAL, C * (_BANDS + self.crop_samples))
+        log_gain_BCK = normal_BN[:, : C * _BANDS].view(B, C, _BANDS)
+        x_BCT = self._filter(self._crop(z_BCT, place_B), scale_BC1, log_gain_BCK)
         # An absent channel gets nothing added.
         present_BC1 = present_BC[..., None]
         self._add_wander(x_BCT, wander_BCK, self.max_wander * present_BC1)
-        noise_BCT = random.normal(_NOISE, C * self.crop_samples).view(x_BCT.shape)
-        x_BCT.addcmul_(noise_BCT, level_BC * present_BC1, value=self.max_noise)
+        noise_BCT = normal_BN[:, C * _BANDS :].view(x_BCT.shape)
+        x_BCT.addcmul_(noise_BCT, level_BC1 * present_BC1, value=self.max_noise)
         return self._mask(x_BCT, masked_BC2)
 
     def _crop(self, z_BCT: Tensor, place_B: Tensor) -> Tensor:
@@ -95,29 +95,17 @@ class Augmentation:
         n = x_BCT.shape[-1]
         left_F, weight_F = _places_of_frequencies(n, self.fs_hz, x_BCT.device)
         log_gain_BCK = self.spectral_jitter * normal_BCK + math.log(self.max_gain) * (2 * scale_BC1 - 1)
-        log_gain_BCF = log_gain_BCK.index_select(2, left_F)
-        gain_BCF = log_gain_BCF.lerp_(log_gain_BCK.index_select(2, left_F + 1), weight_F).exp_()
-        return torch.fft.irfft(torch.fft.rfft(x_BCT).mul_(gain_BCF), n=n)
+        rise_BCK = log_gain_BCK.diff(dim=2)
+        log_gain_BCF = log_gain_BCK.index_select(2, left_F) + rise_BCK.index_select(2, left_F).mul_(weight_F)
+        return torch.fft.irfft(torch.fft.rfft(x_BCT).mul_(log_gain_BCF.exp_()), n=n)
 
     def _add_wander(self, x_BCT: Tensor, uniform_BCK: Tensor, limit_BC1: Tensor) -> None:
-        """Add sines, each made of sines and cosines at a few times: sin(a + b) = sin a cos b + cos a sin b."""
-        T = x_BCT.shape[-1]
+        time_T = torch.arange(x_BCT.shape[-1], device=x_BCT.device, dtype=torch.float32) * (2 * math.pi / self.fs_hz)
         amplitude_BCS, frequency_BCS, phase_BCS = uniform_BCK.chunk(3, dim=2)
-        radians_BCS1 = (2 * math.pi / self.fs_hz * (0.05 + 0.45 * frequency_BCS))[..., None]
-        fine_J = torch.arange(_FINE_SAMPLES, device=x_BCT.device, dtype=torch.float32)
-        coarse_I = _FINE_SAMPLES * torch.arange(-(-T // _FINE_SAMPLES), device=x_BCT.device, dtype=torch.float32)
-        fine_BCSJ = radians_BCS1 * fine_J
-        coarse_BCSI = radians_BCS1 * coarse_I + 2 * math.pi * phase_BCS[..., None]
-        amplitude_BCS1 = (limit_BC1 * amplitude_BCS)[..., None]
-        terms = (
-            (amplitude_BCS1 * coarse_BCSI.sin(), fine_BCSJ.cos()),
-            (amplitude_BCS1 * coarse_BCSI.cos(), fine_BCSJ.sin()),
-        )
-        wander_BCIJ = x_BCT.new_zeros(*x_BCT.shape[:2], len(coarse_I), _FINE_SAMPLES)
         for sine in range(_SINES):
-            for slow_BCSI, fast_BCSJ in terms:
-                wander_BCIJ.addcmul_(slow_BCSI[:, :, sine, :, None], fast_BCSJ[:, :, sine, None, :])
-        x_BCT += wander_BCIJ.flatten(2)[..., :T]
+            frequency_BC1, phase_BC1 = frequency_BCS[..., sine, None], phase_BCS[..., sine, None]
+            wave_BCT = ((0.05 + 0.45 * frequency_BC1) * time_T).add_(2 * math.pi * phase_BC1).sin_()
+            x_BCT.addcmul_(wave_BCT, amplitude_BCS[..., sine, None] * limit_BC1)
 
     def _mask(self, x_BCT: Tensor, uniform_BC2: Tensor) -> Tensor:
         T = x_BCT.shape[-1]

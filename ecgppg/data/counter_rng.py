@@ -18,6 +18,7 @@ def _signed(value: int) -> int:
     return value - (1 << 64) if value >= 1 << 63 else value
 
 
+_MASK = (1 << 64) - 1
 _GOLDEN = _signed(0x9E3779B97F4A7C15)
 _MIX_1 = _signed(0xBF58476D1CE4E5B9)
 _MIX_2 = _signed(0x94D049BB133111EB)
@@ -41,14 +42,22 @@ def hash_ints(*parts: Tensor | int) -> Tensor:
     Parameters
     ----------
     *parts : Tensor (int64) or int
-        Broadcast against each other; their order counts.
+        Broadcast against each other; their order counts. Integers before the first tensor cost next to nothing.
     """
-    tensors = [p if isinstance(p, Tensor) else torch.tensor(p, dtype=torch.int64) for p in parts]
-    device = next((t.device for t in tensors if t.ndim), tensors[0].device)
-    key = torch.zeros((), dtype=torch.int64, device=device)
-    for part in tensors:
-        key = mix64((key ^ part.to(device)) + _GOLDEN)
+    n_leading = next((i for i, part in enumerate(parts) if isinstance(part, Tensor)), len(parts))
+    leading = 0
+    for number in parts[:n_leading]:
+        leading = _mix64_int(((leading ^ int(number)) + _GOLDEN) & _MASK)
+    key = torch.tensor(_signed(leading), dtype=torch.int64)
+    for part in parts[n_leading:]:
+        key = mix64((key ^ part) + _GOLDEN)
     return key
+
+
+def _mix64_int(x: int) -> int:
+    x = ((x ^ (x >> 30)) * _MIX_1) & _MASK
+    x = ((x ^ (x >> 27)) * _MIX_2) & _MASK
+    return x ^ (x >> 31)
 
 
 class CounterRandom:
@@ -65,7 +74,7 @@ class CounterRandom:
 
     def bits(self, stream: int, n: int) -> Tensor:
         """(B, n) int64 of 64 random bits each; another `stream` gives unrelated ones."""
-        start_B1 = hash_ints(self.key_B, stream)[:, None]
+        start_B1 = mix64((self.key_B ^ stream) + _GOLDEN)[:, None]
         counter_n = torch.arange(1, n + 1, dtype=torch.int64, device=self.key_B.device)
         return mix64(start_B1 + counter_n * _GOLDEN)
 
@@ -76,8 +85,8 @@ class CounterRandom:
 
     def normal(self, stream: int, n: int) -> Tensor:
         """(B, n) float32, standard normal in 65,536 equally likely steps: four draws to each 64 bits."""
-        step_Bn = self.bits(stream, (n + 3) // 4).view(torch.uint16)[:, :n].to(torch.int64)
-        return _normal_table(step_Bn.device).index_select(0, step_Bn.view(-1)).view_as(step_Bn)
+        step_Bn = self.bits(stream, (n + 3) // 4).view(torch.int16)[:, :n].to(torch.int32).bitwise_and_(0xFFFF)
+        return _normal_table(step_Bn.device).index_select(0, step_Bn.reshape(-1)).view_as(step_Bn)
 
 
 @cache
