@@ -155,6 +155,20 @@ def test_more_patients_in_the_tree_or_a_higher_limit_build_only_what_is_new(
     assert build_watched(settings(tree), layout.root).renames("*.h5") == []
 
 
+def test_patients_who_are_not_in_the_tree_any_more_stay_and_are_said(
+    finished: OutputLayout, waveforms: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = finished.dataset.stat()
+    other = tmp_path / "other"
+    shutil.copytree(sorted(path for path in waveforms.glob("p*/p*") if path.is_dir())[0], other / "p00" / "p099999")
+    with caplog.at_level("WARNING"):
+        build.run(settings(waveforms, max_patients=3), finished)
+        assert caplog.messages == []
+        build.run(settings(other, max_patients=1), OutputLayout(shutil.copytree(finished.root, tmp_path / "copy")))
+    assert [line for line in caplog.messages if "3 patients built before are not below" in line]
+    assert finished.dataset.stat() == before
+
+
 @pytest.mark.parametrize("changes", [{"num_workers": 1}, {"chunk_size": 3}, {"device": "cpu"}, {"num_epochs": 7}])
 def test_execution_and_growth_keys_are_never_refused(
     changes: dict[str, object], finished: OutputLayout, waveforms: Path

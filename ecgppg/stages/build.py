@@ -84,6 +84,7 @@ def _build(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     for tally in shards.values():
         total.add(tally)
     remove_parts_of(layout, total)
+    _warn_of_another_tree(plan, total, settings)
     new = total.not_in(plan.patients)
     check_room_for_work(layout, new, shards, settings)
     if record and not new and not shards:
@@ -101,6 +102,17 @@ def _build(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     shutil.rmtree(layout.build, ignore_errors=True)
     _say_end(record, plan, layout, times)
     return _summary(record)
+
+
+def _warn_of_another_tree(plan: BuildPlan, total: Tally, settings: Settings) -> None:
+    """A folder given by mistake would add its patients to those of another, and one patient twice by two names."""
+    found = {str(patient.subject_id) for patient in plan.found}
+    absent = len(total.subjects.keys() - found)
+    if absent and settings.patients_file is None:
+        log.warning(
+            "%d patients built before are not below %s and stay in the dataset: if that is another collection, or a "
+            "part of the same one, name another --output-dir", absent, settings.waveforms_dir,
+        )  # fmt: skip
 
 
 def _merge(
