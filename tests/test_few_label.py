@@ -2,15 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
-from ecgppg.evaluation.few_label import (
-    compare_draws,
-    few_label_curve,
-    few_label_draws,
-    few_label_point,
-    few_label_scores,
-    possible_labels,
-)
+from ecgppg.evaluation.few_label import compare_draws, few_label_curve, few_label_point, few_label_scores
+from ecgppg.evaluation.few_label_choice import few_label_draws, possible_labels
 from ecgppg.evaluation.paired import Representation, Scores, auroc_of_seeds, paired_difference
 from ecgppg.evaluation.probes import linear_probe
 from ecgppg.evaluation.units import Units, patient_folds
@@ -96,7 +91,7 @@ def test_more_labels_help_and_the_curve_repeats() -> None:
     units, fold_U, rng = scene(5)
     x, _ = planted_matrix(rng, units, 2.0, 20)
     representation = Representation("x", [x] * 5)
-    points = few_label_curve(representation, units, fold_U, [4, 16, 64], 6, linear_probe, 0)
+    points = few_label_curve(representation, units, fold_U, [4, 16, 64], 3, linear_probe, 0)
     estimates = [p.auroc.estimate for p in points]
     assert estimates == sorted(estimates)
     assert estimates[-1] > estimates[0] + 0.1
@@ -104,14 +99,14 @@ def test_more_labels_help_and_the_curve_repeats() -> None:
         assert p.auroc.low < p.auroc.estimate < p.auroc.high
         assert p.auroc.estimate == pytest.approx(p.auroc_D.mean())
         assert p.auroc_D == pytest.approx(auroc_of_seeds(p.scores, units, fold_U))
-    again = few_label_curve(representation, units, fold_U, [16], 6, linear_probe, 0)
+    again = few_label_curve(representation, units, fold_U, [16], 3, linear_probe, 0)
     assert again[0].auroc == points[1].auroc
 
 
 def test_shuffled_labels_give_a_half() -> None:
     units, fold_U, rng = scene(6)
     x = rng.normal(size=(len(units), 10))
-    (point,) = few_label_curve(Representation("noise", [x] * 5), units, fold_U, [40], 10, linear_probe, 0)
+    (point,) = few_label_curve(Representation("noise", [x] * 5), units, fold_U, [40], 6, linear_probe, 0)
     assert point.auroc.low < 0.5 < point.auroc.high
     assert point.auroc.estimate == pytest.approx(0.5, abs=0.06)
 
@@ -136,3 +131,25 @@ def test_the_interval_holds_the_luck_of_the_draw() -> None:
     lucky = steady + np.linspace(-2, 2, 10)[:, None] * units.y_U
     calm, wild = (few_label_point(10, Scores("", p), units, fold_U).auroc for p in (steady, lucky))
     assert wild.high - wild.low > 1.5 * (calm.high - calm.low)
+
+
+@pytest.mark.slow
+def test_intervals_cover_the_mean_over_draws_and_patients() -> None:
+    """Planted scores: what the luck of the draw does to a method, and what patients share over all draws."""
+    n_repeats, n_draws, covered, covered_gain = 250, 10, 0, 0
+    many = np.random.default_rng(0).normal(size=400_000)
+    mean_auroc = {mean: float(ndtr((mean + 0.3 * many) / np.sqrt(2) / np.sqrt(1.25)).mean()) for mean in (1.2, 0.9)}
+    for i in range(n_repeats):
+        units, fold_U, rng = scene(2000 + i, 120)
+        shared_U = rng.normal(size=units.n_patients)[np.unique(units.subject_id_U, return_inverse=True)[1]]
+        luck_D1 = 0.3 * rng.normal(size=(n_draws, 1))
+        a, b = (
+            Scores("", shared_U + (mean + luck_D1) * units.y_U + 0.5 * rng.normal(size=(n_draws, len(units))))
+            for mean in (1.2, 0.9)
+        )
+        point = few_label_point(40, a, units, fold_U, n_bootstrap=300, seed=i)
+        covered += point.auroc.low <= mean_auroc[1.2] <= point.auroc.high
+        gain = compare_draws(a, b, units, fold_U, n_bootstrap=300, seed=i)
+        covered_gain += gain.low <= mean_auroc[1.2] - mean_auroc[0.9] <= gain.high
+    assert 0.92 <= covered / n_repeats <= 0.995
+    assert 0.92 <= covered_gain / n_repeats <= 0.995

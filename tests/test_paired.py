@@ -122,6 +122,14 @@ def test_a_torn_patient_or_an_absent_matrix_is_refused() -> None:
         cross_fitted(Representation("x", [x[:-1]] * 4), units, fold_U, linear_probe, [0])
 
 
+def test_a_unit_without_a_prediction_is_refused() -> None:
+    units, fold_U, rng = scene(7)
+    p_SU = rng.normal(size=(2, len(units)))
+    p_SU[1, [3, 4]] = np.nan
+    with pytest.raises(ValueError, match="units have no prediction"):
+        auroc_with_interval(Scores("a", p_SU), units, fold_U)
+
+
 def test_joined_keeps_folds_apart() -> None:
     a, b = [np.full((3, 2), f) for f in range(2)], [np.full((3, 1), 10 + f) for f in range(2)]
     both = joined("both", Representation("a", a), Representation("b", b))

@@ -12,27 +12,27 @@ from tests.planted_representations import planted_units
 
 
 def scene(seed: int) -> tuple[Units, np.ndarray, Representation, Representation]:
-    """Sixty dimensions that hold a little in many directions, six that hold more in one."""
+    """Thirty dimensions that hold a little in many directions, six that hold more in one."""
     rng = np.random.default_rng(seed)
-    units = planted_units(rng, 160)
-    wide = rng.normal(size=(len(units), 60)) + 0.18 * units.y_U[:, None]
+    units = planted_units(rng, 120)
+    wide = rng.normal(size=(len(units), 30)) + 0.22 * units.y_U[:, None]
     narrow = rng.normal(size=(len(units), 6))
     narrow[:, 0] += 1.3 * units.y_U
-    folds = patient_folds(units.subject_id_U, units.y_U, 4, 0)
-    return units, folds, Representation("wide", [wide] * 4), Representation("narrow", [narrow] * 4)
+    folds = patient_folds(units.subject_id_U, units.y_U, 3, 0)
+    return units, folds, Representation("wide", [wide] * 3), Representation("narrow", [narrow] * 3)
 
 
 def test_stacking_is_better_than_either_part_and_than_one_penalty_for_both() -> None:
     found = []
-    for seed in range(4):
+    for seed in range(2):
         units, fold_U, wide, narrow = scene(seed)
         both = joined("both", wide, narrow)
         probes = [(wide, linear_probe), (narrow, linear_probe), (both, linear_probe),
-                  (both, stacked_probe([(60, linear_probe), (6, linear_probe)]))]  # fmt: skip
+                  (both, stacked_probe([(30, linear_probe), (6, linear_probe)]))]  # fmt: skip
         found.append([auroc(units.y_U, cross_fitted(r, units, fold_U, p, [0])[0], fold_U) for r, p in probes])
     of_wide, of_narrow, of_both, stacked = np.mean(found, axis=0)
     assert stacked > max(of_wide, of_narrow) + 0.02
-    assert stacked > of_both - 0.003
+    assert stacked > of_both
 
 
 def test_weights_are_learnt_from_scores_of_patients_who_were_held_out() -> None:
@@ -62,11 +62,11 @@ def test_a_width_of_zero_looks_at_the_part_before_it() -> None:
         return np.full(len(x_test), 0.5)
 
     x = np.hstack([wide.x_F[0], narrow.x_F[0]])
-    stacked_probe([(60, spy), (6, spy), (0, spy)])(x, units.y_U, units.subject_id_U, x, 0)
-    assert set(seen) == {60, 6}
-    assert seen.count(6) == 2 * seen.count(60)
-    with pytest.raises(ValueError, match="59 columns for a matrix of 66"):
-        stacked_probe([(59, spy)])(x, units.y_U, units.subject_id_U, x, 0)
+    stacked_probe([(30, spy), (6, spy), (0, spy)])(x, units.y_U, units.subject_id_U, x, 0)
+    assert set(seen) == {30, 6}
+    assert seen.count(6) == 2 * seen.count(30)
+    with pytest.raises(ValueError, match="29 columns for a matrix of 36"):
+        stacked_probe([(29, spy)])(x, units.y_U, units.subject_id_U, x, 0)
 
 
 def test_two_patients_still_have_an_answer() -> None:

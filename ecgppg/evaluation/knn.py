@@ -15,6 +15,9 @@ NEIGHBOURS = (1, 3, 5, 9, 15, 25, 45, 75)
 SHARPNESS = 0.07
 """Temperature of the votes, exp(cosine / temperature), as in Wu et al. 2018 (arXiv:1805.01978)."""
 
+BLOCK = 4_000_000
+"""Cosines held at a time."""
+
 
 def knn_probe(
     x_train: np.ndarray, y_train: np.ndarray, subject_train: np.ndarray, x_test: np.ndarray, seed: int
@@ -58,12 +61,16 @@ def knn_probe(
 
 def _votes(z_train: np.ndarray, z_test: np.ndarray, y_N: np.ndarray, ks: Sequence[int]) -> np.ndarray:
     """Share of the votes for label 1 among the k nearest, shape (M, K)."""
-    cosine_MN = unit_length(z_test) @ unit_length(z_train).T
-    order_MN = np.argsort(-cosine_MN, axis=1, kind="stable")[:, : max(ks)]
-    near_MN = np.take_along_axis(cosine_MN, order_MN, axis=1)
-    weight_MN = np.exp((near_MN - near_MN[:, :1]) / SHARPNESS)
-    at = np.minimum(np.asarray(ks), z_train.shape[0]) - 1
-    return (np.cumsum(weight_MN * y_N[order_MN], axis=1) / np.cumsum(weight_MN, axis=1))[:, at]
+    near_ND, at = unit_length(z_train), np.minimum(np.asarray(ks), len(z_train)) - 1
+    step = max(1, BLOCK // len(z_train))
+    blocks = [np.empty((0, len(ks)))]
+    for start in range(0, len(z_test), step):
+        cosine_MN = unit_length(z_test[start : start + step]) @ near_ND.T
+        order_MK = np.argsort(-cosine_MN, axis=1, kind="stable")[:, : max(ks)]
+        cosine_MK = np.take_along_axis(cosine_MN, order_MK, axis=1)
+        weight_MK = np.exp((cosine_MK - cosine_MK[:, :1]) / SHARPNESS)
+        blocks.append((np.cumsum(weight_MK * y_N[order_MK], axis=1) / np.cumsum(weight_MK, axis=1))[:, at])
+    return np.concatenate(blocks)
 
 
 def unit_length(x_ND: np.ndarray) -> np.ndarray:

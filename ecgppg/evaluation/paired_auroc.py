@@ -44,8 +44,16 @@ def weighted_auroc(y_U: np.ndarray, p_SU: np.ndarray, fold_U: np.ndarray, weight
     -------
     array of float64, shape (S, B)
         NaN where a draw has no pair.
+
+    Raises
+    ------
+    ValueError
+        If a unit has no prediction: it would count as the highest of all.
     """
     p_SU = np.atleast_2d(np.asarray(p_SU, np.float64))
+    absent = int(np.isnan(p_SU).any(axis=0).sum())
+    if absent:
+        raise ValueError(f"{absent} of {p_SU.shape[1]} units have no prediction")
     out = np.empty((len(p_SU), len(weight_BU)))
     step = max(1, BLOCK // max(1, len(y_U)))
     for s, p_U in enumerate(p_SU):

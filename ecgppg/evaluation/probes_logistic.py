@@ -9,7 +9,6 @@ Shapes: N rows, D predictors, R dimensions the rows span, C penalties, M rows to
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 
 MAX_STEPS = 60
 TOLERANCE = 1e-6
@@ -61,7 +60,7 @@ def _newton(a: np.ndarray, y_N: np.ndarray, penalty: np.ndarray, beta: np.ndarra
         hessian = (a.T * (fitted * (1 - fitted))) @ a
         # The intercept has no penalty, and fitted values of 0 and 1 give it no curvature either.
         hessian.flat[:: len(beta) + 1] += penalty + 1e-10
-        step = cho_solve(cho_factor(hessian), gradient)
+        step = np.linalg.solve(hessian, gradient)
         moved, size = a @ step, 1.0
         while size > 1e-6:
             new_beta, new_eta = beta - size * step, eta - size * moved
