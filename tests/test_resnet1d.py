@@ -7,6 +7,7 @@ from ecgppg.config.errors import ConfigError
 from ecgppg.models.projector import Projector
 from ecgppg.models.registry import build_encoder
 from ecgppg.models.resnet1d import ResNet1d
+from tests.resnet1d_reference import plain
 
 
 def encoder(hidden_dims: list[int] | None = None) -> ResNet1d:
@@ -20,6 +21,23 @@ def test_windows_of_any_length_give_one_vector_each(hidden_dims: list[int], samp
     embedding = encoder(hidden_dims)(torch.randn(3, 2, samples), torch.ones(3, 2))
     assert embedding.shape == (3, 10)
     assert torch.isfinite(embedding).all()
+
+
+@pytest.mark.parametrize("hidden_dims", [[8, 16], [7, 5, 12]])
+@pytest.mark.parametrize("samples", [1000, 911])
+def test_embeddings_and_gradients_are_those_of_the_network_written_plainly(
+    hidden_dims: list[int], samples: int
+) -> None:
+    network = encoder(hidden_dims)
+    z_BCT, present_BC = torch.randn(5, 2, samples), torch.tensor([[1.0, 1.0], [1.0, 0.0], [0.0, 1.0], [1, 1], [1, 1]])
+    results = []
+    for embed in (network, lambda *rows: plain(network, *rows)):
+        network.zero_grad()
+        embedding_BD = embed(z_BCT, present_BC)
+        embedding_BD.square().sum().backward()
+        results.append([embedding_BD.detach(), *(p.grad.clone() for p in network.parameters())])
+    for ours, expected in zip(*results, strict=True):
+        torch.testing.assert_close(ours, expected, atol=1e-4 * float(expected.abs().max()), rtol=1e-4)
 
 
 def test_an_embedding_does_not_depend_on_its_neighbours_in_the_batch() -> None:

@@ -1,6 +1,8 @@
 """A residual network over time for a few channels of signal [1]_.
 
-Shapes: B windows, C channels, T samples, H features of a stage, D = embedding_dim.
+Shapes: B windows, C channels, T samples, H features of a stage, D = embedding_dim. Inside, time is the last of two
+axes in space (B, H, 1, T): a processor convolves twice as fast where the features of a sample lie side by side in
+memory, and torch has that layout for two axes alone.
 
 GroupNorm rather than BatchNorm: statistics of a batch let a contrastive loss recognise a window by its neighbours, and
 make an embedding depend on what it is computed beside.
@@ -15,6 +17,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv2d
 
 STEM_KERNEL, STEM_STRIDE = 15, 4
 BLOCK_KERNEL = 5
@@ -37,7 +40,7 @@ class ResNet1d(nn.Module):
     def __init__(self, n_channels: int, hidden_dims: Sequence[int], embedding_dim: int) -> None:
         super().__init__()
         first = hidden_dims[0]
-        self.stem = nn.Conv1d(n_channels, first, STEM_KERNEL, stride=STEM_STRIDE, padding=STEM_KERNEL // 2)
+        self.stem = TimeConv(n_channels, first, STEM_KERNEL, stride=STEM_STRIDE, padding=STEM_KERNEL // 2)
         # Which channels are there, as an offset of the stem: zeros alone could be a flat line.
         self.presence = nn.Linear(n_channels, first, bias=False)
         widths = [first, *hidden_dims]
@@ -64,9 +67,12 @@ class ResNet1d(nn.Module):
         Tensor
             (B, D), not normalised.
         """
-        h_BHT = self.stem(z_BCT) + self.presence(present_BC)[..., None]
-        h_BHT = torch.relu(self.norm(self.blocks(h_BHT)))
-        return self.linear(_pool(h_BHT))
+        z_BC1T = z_BCT.unsqueeze(2)
+        if z_BCT.device.type == "cpu":
+            z_BC1T = z_BC1T.contiguous(memory_format=torch.channels_last)
+        h_BH1T = self.stem(z_BC1T) + self.presence(present_BC)[..., None, None]
+        h_BH1T = self.norm(self.blocks(h_BH1T)).relu_()
+        return self.linear(_pool(h_BH1T.squeeze(2)))
 
 
 def _pool(h_BHT: Tensor) -> Tensor:
@@ -83,18 +89,28 @@ class ResidualBlock(nn.Module):
     def __init__(self, before: int, width: int, stride: int) -> None:
         super().__init__()
         self.norm_1, self.norm_2 = group_norm(before), group_norm(width)
-        self.conv_1 = nn.Conv1d(before, width, BLOCK_KERNEL, stride, BLOCK_KERNEL // 2, bias=False)
-        self.conv_2 = nn.Conv1d(width, width, BLOCK_KERNEL, 1, BLOCK_KERNEL // 2, bias=False)
+        self.conv_1 = TimeConv(before, width, BLOCK_KERNEL, stride, BLOCK_KERNEL // 2, bias=False)
+        self.conv_2 = TimeConv(width, width, BLOCK_KERNEL, 1, BLOCK_KERNEL // 2, bias=False)
         self.shortcut: nn.Module = nn.Identity()
         if stride > 1 or before != width:
             self.shortcut = nn.Sequential(
-                nn.AvgPool1d(stride, stride, ceil_mode=True), nn.Conv1d(before, width, 1, bias=False)
+                nn.AvgPool2d((1, stride), ceil_mode=True), TimeConv(before, width, 1, bias=False)
             )
 
-    def forward(self, h_BHT: Tensor) -> Tensor:
-        """(B, before, T) to (B, width, ceil(T / stride))."""
-        inner = self.conv_1(torch.relu(self.norm_1(h_BHT)))
-        return self.shortcut(h_BHT) + self.conv_2(torch.relu(self.norm_2(inner)))
+    def forward(self, h_BH1T: Tensor) -> Tensor:
+        """(B, before, 1, T) to (B, width, 1, ceil(T / stride))."""
+        # In place where nothing else needs what is overwritten: these passes are bound by memory.
+        inner = self.conv_1(self.norm_1(h_BH1T).relu_())
+        inner = self.conv_2(self.norm_2(inner).relu_())
+        return inner.add_(self.shortcut(h_BH1T))
+
+
+class TimeConv(nn.Conv1d):
+    """A convolution over time of an input with one more axis, of length 1, before time."""
+
+    def forward(self, h_BH1T: Tensor) -> Tensor:
+        """(B, H, 1, T) to (B, out_channels, 1, T / stride)."""
+        return conv2d(h_BH1T, self.weight.unsqueeze(2), self.bias, (1, self.stride[0]), (0, int(self.padding[0])))
 
 
 def group_norm(width: int) -> nn.GroupNorm:
