@@ -135,18 +135,23 @@ def test_the_interval_holds_the_luck_of_the_draw() -> None:
 
 @pytest.mark.slow
 def test_intervals_cover_the_mean_over_draws_and_patients() -> None:
-    """Planted scores: what the luck of the draw does to a method, and what patients share over all draws."""
+    """Planted scores: what the luck of the draw does to both methods, what patients bring to both and to each."""
     n_repeats, n_draws, covered, covered_gain = 250, 10, 0, 0
     many = np.random.default_rng(0).normal(size=400_000)
-    mean_auroc = {mean: float(ndtr((mean + 0.3 * many) / np.sqrt(2) / np.sqrt(1.25)).mean()) for mean in (1.2, 0.9)}
+    spread = np.sqrt(2 * (1 + 0.25 + 0.04))
+    mean_auroc = {mean: float(ndtr((mean + 0.3 * many) / spread).mean()) for mean in (1.2, 0.9)}
     for i in range(n_repeats):
         units, fold_U, rng = scene(2000 + i, 120)
         shared_U = rng.normal(size=units.n_patients)[np.unique(units.subject_id_U, return_inverse=True)[1]]
         luck_D1 = 0.3 * rng.normal(size=(n_draws, 1))
         a, b = (
-            Scores("", shared_U + (mean + luck_D1) * units.y_U + 0.5 * rng.normal(size=(n_draws, len(units))))
+            Scores(
+                "",
+                shared_U + 0.5 * rng.normal(size=len(units)) + (mean + luck_D1) * units.y_U
+                + 0.2 * rng.normal(size=(n_draws, len(units))),
+            )
             for mean in (1.2, 0.9)
-        )
+        )  # fmt: skip
         point = few_label_point(40, a, units, fold_U, n_bootstrap=300, seed=i)
         covered += point.auroc.low <= mean_auroc[1.2] <= point.auroc.high
         gain = compare_draws(a, b, units, fold_U, n_bootstrap=300, seed=i)
