@@ -7,16 +7,17 @@ from pathlib import Path
 import pytest
 import torch
 
+from ecgppg.config.errors import InputError
 from ecgppg.config.schema import OutputLayout
-from ecgppg.core.files import read_completion, write_json
+from ecgppg.core.files import read_completion
 from ecgppg.stages import embed as embed_stage
 from ecgppg.stages import train as train_stage
 from ecgppg.stages.check_files import file_problems
 from ecgppg.stages.encoder_card import refresh_card
-from ecgppg.stages.evaluation_results import read_judged
 from ecgppg.store.reader import open_dataset
 from ecgppg.training.model_card import model_card
 from ecgppg.training.monitor import read_metrics
+from tests.evaluation_sample import write_sample
 from tests.small_dataset import small_settings, write_small_dataset
 
 
@@ -26,7 +27,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> OutputLayout:
     layout = OutputLayout(tmp_path_factory.mktemp("trained"))
     write_small_dataset(layout)
     train_stage.run(small_settings(), layout)
-    embed_stage.run(small_settings(), layout)
+    embed_stage.run(small_settings(min_cell_patients=1), layout)
     return layout
 
 
@@ -83,35 +84,30 @@ def test_terms_of_the_loss_are_those_of_the_settings(layout: OutputLayout) -> No
 def test_an_evaluation_reaches_the_card_and_its_record(layout: OutputLayout) -> None:
     weights = layout.encoder / "encoder.safetensors"
     before = read_completion(weights)
-    write_json(
-        layout.root / "evaluation" / "af" / "results.json",
-        {"question": "label_x = A against the rest", "note": "text", "folds": [1, 2], "methods": [
-            {"method": "embedding", "auroc": 0.9131, "low": 0.9, "high": 0.926, "n_patients": 120},
-            {"method": "hand_made", "auroc": 0.927, "low": 0.91, "high": 0.94, "n_patients": 120}],
-         "knows": {"heart_rate": {"r2": 0.88, "low": 0.8, "high": 0.9}}},
-    )  # fmt: skip
-    refresh_card(layout)
+    write_sample(layout)
+    refresh_card(small_settings(min_cell_patients=11), layout)
     card = card_of(layout)
-    assert "| label_x = A against the rest | embedding | auroc | 0.913 (0.900 to 0.926) | 120 |" in card
-    assert "| label_x = A against the rest | hand made | auroc | 0.927 (0.910 to 0.940) | 120 |" in card
-    assert "| knows heart rate | r2 | 0.880 (0.800 to 0.900) |  |" in card
+    assert "### label_x = A against the rest" in card
+    assert "of 120 patients, fewer than 11 with the label; 5 outer folds" in card
+    assert "| embedding, linear | AUROC | 0.913 (0.903 to 0.923) | 2: 0.912 to 0.914 | 120 |" in card
+    assert "| R2 of heart rate | embedding | 0.880 (0.870 to 0.890) |" in card
+    assert "not of the weights in this folder" in card
+    assert "| train | 72 | fewer than 11 |" in card
     assert file_problems(weights) == []
     after = read_completion(weights)
     assert before is not None
     assert after is not None
     assert {k: v for k, v in after.items() if k != "files"} == {k: v for k, v in before.items() if k != "files"}
     stamp = (layout.encoder / "model_card.md").stat().st_mtime_ns
-    refresh_card(layout)
+    refresh_card(small_settings(min_cell_patients=11), layout)
     assert (layout.encoder / "model_card.md").stat().st_mtime_ns == stamp
 
 
-def test_results_of_any_shape_are_read_for_what_they_hold(layout: OutputLayout) -> None:
-    folder = layout.root / "evaluation" / "odd"
-    for content in ([], {}, {"low": "a", "high": 1}, [[{"low": 1, "high": True}]], {"auroc": {"low": 0, "high": 1}}):
-        write_json(folder / "results.json", content)
-        assert read_judged(layout) == []
-    (folder / "results.json").write_text("{")
-    assert read_judged(layout) == []
+@pytest.mark.parametrize("content", ["[]", "{}", "{", '{"question": "x", "results": [{}]}'])
+def test_results_that_are_none_are_named(layout: OutputLayout, content: str) -> None:
+    write_sample(layout, "odd").write_text(content)
+    with pytest.raises(InputError, match=r"odd/results\.json"):
+        refresh_card(small_settings(), layout)
 
 
 def test_a_changed_card_is_written_again_and_a_folder_without_encoder_left_alone(
@@ -120,8 +116,8 @@ def test_a_changed_card_is_written_again_and_a_folder_without_encoder_left_alone
     good = card_of(layout)
     (layout.encoder / "model_card.md").write_text("changed by hand")
     assert file_problems(layout.encoder / "encoder.safetensors")
-    refresh_card(layout)
+    refresh_card(small_settings(min_cell_patients=1), layout)
     assert card_of(layout) == good
     assert not file_problems(layout.encoder / "encoder.safetensors")
-    refresh_card(OutputLayout(tmp_path / "nothing"))
+    refresh_card(small_settings(), OutputLayout(tmp_path / "nothing"))
     assert not (tmp_path / "nothing").exists()

@@ -13,13 +13,14 @@ import torch
 
 from ecgppg.config.errors import InputError
 from ecgppg.config.schema import OutputLayout
-from ecgppg.core.files import read_completion, write_json
+from ecgppg.core.files import read_completion
 from ecgppg.stages import report
 from ecgppg.stages import train as train_stage
 from ecgppg.stages.report_curves import Panel, curves_svg, series
 from ecgppg.stages.report_training import collapse_body
 from ecgppg.training.collapse import LEAST_EFFECTIVE_RANK
 from ecgppg.training.monitor import read_metrics
+from tests.evaluation_sample import write_sample
 from tests.small_dataset import small_settings, write_small_dataset
 
 
@@ -116,18 +117,16 @@ def test_splits_are_counted_and_small_groups_hidden(layout: OutputLayout) -> Non
     assert "stroke <5 <5 <5" in " ".join(words)
 
 
-def test_evaluations_are_tabled_and_drawn(layout: OutputLayout) -> None:
-    folder = layout.root / "evaluation" / "af"
-    methods = [{"method": f"m<{i}>", "auroc": 0.8 + i / 100, "low": 0.75, "high": 0.9} for i in range(3)]
-    write_json(folder / "results.json", {"question": "rhythm = A", "methods": methods})
-    (folder / "few_label.png").write_bytes(b"\x89PNG not really")
+def test_evaluations_are_tabled_beside_their_figures(layout: OutputLayout) -> None:
+    folder = write_sample(layout).parent
+    (folder / "few_labels.png").write_bytes(b"\x89PNG not really")
+    (folder / "evaluation.md").write_text("x")
     report.run(small_settings(), layout)
     page = read_page(layout)
-    assert "rhythm = A" in page.text
-    assert re.search(r"m<2>\s+auroc\s+0.820\s+0.750 to 0.900", page.text)
-    kinds = [value[:20] for name, value in page.named if name == "src"]
-    assert kinds.count("data:image/svg+xml;b") == 3
-    assert kinds.count("data:image/png;base6") == 1
+    assert "label_x = A against the rest" in page.text
+    assert re.search(r"hand-made\s+AUROC\s+0.927 \(0.917 to 0.937\)\s+120", page.text)
+    assert [value[:20] for name, value in page.named if name == "src"].count("data:image/png;base6") == 1
+    assert ("href", "evaluation/af/evaluation.md") in page.named
 
 
 def test_a_collapse_is_told(layout: OutputLayout) -> None:

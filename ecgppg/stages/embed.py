@@ -56,7 +56,7 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     split_N = _split_of(windows, layout)
     counts = {name: int((split_N == name).sum()) for name in SPLITS}
     summary = {"windows": len(windows), "embedding_dim": encoder.embedding_dim, **counts}
-    refresh_card(layout)
+    refresh_card(settings, layout)
     if all(record is not None and record["content"] == content for record in records.values()):
         return {**summary, "done_before": True}
     with embedded_rows(encoder, windows, layout.embeddings, content, settings.loader_workers) as embedding_ND:

@@ -50,7 +50,7 @@ def run(settings: Settings, layout: OutputLayout) -> dict[str, Any]:
     completion_path(layout.report).unlink(missing_ok=True)
     write_text(layout.report, page(f"ecgppg run: {layout.root.name}", str(layout.root), sections))
     write_completion(layout.report, {}, len(sections))
-    refresh_card(layout)
+    refresh_card(settings, layout)
     log.info("report: %s", layout.report)
     return {"n_sections": len(sections)}
 

@@ -1,38 +1,44 @@
-"""The report's part on what the embedding is worth: probes, beside everything simpler."""
+"""The report's part on what the embedding is worth: each question's figures and numbers."""
 
-from itertools import groupby
+from typing import Any
 
 from ecgppg.config.schema import OutputLayout
-from ecgppg.stages.evaluation_results import read_judged, result_files
-from ecgppg.stages.report_figures import forest_svg
-from ecgppg.stages.report_page import escape, figure, figures, not_run, note, table
-from ecgppg.training.model_card import Judged
+from ecgppg.evaluation.evaluation_page import interval_text
+from ecgppg.stages.evaluation_results import read_results
+from ecgppg.stages.report_page import escape, figures, link, not_run, note, table, verdict
 
-DRAWN = ("auroc", "average precision", "r2")
-"""Measures whose methods are drawn beside one another."""
+FIGURES = ("methods.png", "few_labels.png", "map.png")
+LISTS = (("results", "methods"), ("knows", "what it knows beside the answer"))
+"""Lists of results.json that are tabled; differences and few labels are in the figures."""
 
 
 def evaluation_body(layout: OutputLayout) -> str:
-    """HTML of the evaluations of a run; says so where nothing was asked."""
-    files = result_files(layout)
-    if not files:
+    """HTML of the evaluations of a run; says so where nothing was asked.
+
+    Raises
+    ------
+    InputError
+        If results are not what `evaluate` writes.
+    """
+    asked = read_results(layout)
+    if not asked:
         return not_run("No label was asked yet: ecgppg evaluate does.")
-    judged = read_judged(layout)
-    parts = [_question(question, list(rows)) for question, rows in groupby(judged, key=lambda row: row.question)]
-    images = (path for file in files for path in sorted((*file.parent.glob("*.png"), *file.parent.glob("*.svg"))))
-    return "".join(parts) + figures(images) + note("Intervals are of 95 %, bootstrapped over patients.")
+    parts = []
+    for folder, results in asked:
+        where = folder.relative_to(layout.root).as_posix()
+        parts.append(
+            f"<h3>{escape(results['question'])}</h3>"
+            + note(
+                f"{results['n_recordings']:,} recordings, {results['outer_folds']} outer folds; {results['trained']}."
+            )
+            + (verdict(str(results["caution"]), good=False) if results.get("caution") else "")
+            + figures(folder / name for name in FIGURES)
+            + "".join(_numbers(results.get(name) or [], words) for name, words in LISTS)
+            + link(f"{where}/evaluation.md", "all numbers of this question")
+        )
+    return "".join(parts) + note("Intervals are of 95 %, over patients.")
 
 
-def _question(question: str, rows: list[Judged]) -> str:
-    drawn = "".join(
-        figure(forest_svg([row for row in rows if row.measure == measure], measure), f"{measure} by method: {question}")
-        for measure in DRAWN
-        if sum(row.measure == measure for row in rows) > 1
-    )
-    cells = [
-        (row.method, row.measure, f"{row.value:.3f}", f"{row.low:.3f} to {row.high:.3f}",
-         "" if row.n_patients is None else f"{row.n_patients:,}")
-        for row in rows
-    ]  # fmt: skip
-    numbers = table(("method", "measure", "value", "95 % interval", "patients"), cells, n_words=2)
-    return f"<h3>{escape(question)}</h3>{drawn}{numbers}"
+def _numbers(rows: list[dict[str, Any]], words: str) -> str:
+    cells = [(row["method"], row["measure"], interval_text(row), f"{row['n_patients']:,}") for row in rows]
+    return table((words, "measure", "estimate (95 % interval)", "patients"), cells, n_words=2) if cells else ""

@@ -1,13 +1,10 @@
-"""Figures of the run's report: where the windows went, how methods compare."""
+"""Figures of the run's report: where the windows went, and how a figure becomes bytes."""
 
 import io
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from ecgppg.training.model_card import Judged
 
 BLUE, GREY, RED = "#1f5f8b", "#b8c4cc", "#b5443a"
 
@@ -44,34 +41,6 @@ def attrition_svg(card: dict[str, Any]) -> bytes:
     axes.margins(x=0.12)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.spines[["top", "right"]].set_visible(False)
-    return to_svg(figure)
-
-
-def forest_svg(rows: Sequence["Judged"], measure: str) -> bytes:
-    """Values of several methods with their intervals, one below the other.
-
-    Parameters
-    ----------
-    rows : sequence of Judged
-        Of one question and one measure.
-    measure : str
-        Named on the axis.
-    """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9.0, 0.75 + 0.34 * len(rows)), layout="constrained")
-    axes = figure.add_subplot()
-    for place, row in enumerate(reversed(rows)):
-        colour = BLUE if "embedding" in row.method else "#53656f"
-        axes.plot([row.low, row.high], [place, place], color=colour, linewidth=2, solid_capstyle="round")
-        axes.plot(row.value, place, "o", color=colour, markersize=6)
-    axes.set_yticks(range(len(rows)), [row.method for row in reversed(rows)], fontsize=9)
-    axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_xlabel(measure.upper() if len(measure) <= 5 else measure, fontsize=9)
-    axes.tick_params(labelsize=9)
-    axes.grid(axis="x", color="#e8edf0", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right", "left"]].set_visible(False)
     return to_svg(figure)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ecgppg.data.augment import Augmentation
+from ecgppg.evaluation.evaluation_page import markdown, shown
 
 OBJECTIVES = {
     "objective_views": "two augmented views of a window belong together",
@@ -21,28 +22,6 @@ WATCHED = {
 
 
 @dataclass(frozen=True)
-class Judged:
-    """One result of an evaluation.
-
-    Attributes
-    ----------
-    question, method, measure : str
-        What was asked, who answered, and in which measure.
-    value, low, high : float
-        The estimate and its interval.
-    n_patients : int or None
-    """
-
-    question: str
-    method: str
-    measure: str
-    value: float
-    low: float
-    high: float
-    n_patients: int | None = None
-
-
-@dataclass(frozen=True)
 class Beside:
     """What lies beside an encoder in its output folder and belongs on its card.
 
@@ -52,15 +31,18 @@ class Beside:
         dataset_card.json, or nothing.
     epochs : list of dict
         Rows of metrics.jsonl.
-    judged : list of Judged
-        Results of `evaluate`.
+    evaluations : list of dict
+        Results of `evaluate`, one a question; see `evaluation.evaluation_page`.
     n_test_patients : int or None
+    least : int
+        Counts of patients under this are hidden.
     """
 
     dataset: dict[str, Any] = field(default_factory=dict)
     epochs: Sequence[dict[str, Any]] = ()
-    judged: Sequence[Judged] = ()
+    evaluations: Sequence[dict[str, Any]] = ()
     n_test_patients: int | None = None
+    least: int = 1
 
 
 def model_card(description: dict[str, Any], beside: Beside | None = None) -> str:
@@ -82,8 +64,8 @@ def model_card(description: dict[str, Any], beside: Beside | None = None) -> str
         f"## What it expects\n{_expects(given)}",
         f"## What it was trained on\n{_data(description, beside)}",
         f"## How\n{_how(description)}",
-        f"## Validation\n{_validation(description, beside.epochs)}",
-        f"## Evaluation\n{_evaluation(beside.judged)}",
+        f"## Validation\n{_validation(description, beside)}",
+        f"## Evaluation\n{_evaluation(beside)}",
         f"## Limits\n{LIMITS}",
     )
     return "\n\n".join(parts) + "\n"
@@ -102,6 +84,9 @@ LIMITS = """- Learnt from recordings like those above: not tried on ambulatory, 
   patients it was not trained on: those are listed in `encoder.json`.
 - Not a medical device, and no substitute for reading the strip.
 - Trained on data under a use agreement, the weights may fall under it too."""
+
+EVALUATED = """Where an encoder was trained for each fold, the numbers are of the same settings on this dataset,
+and not of the weights in this folder."""
 
 
 def _what(description: dict[str, Any]) -> str:
@@ -123,12 +108,17 @@ def _expects(given: dict[str, Any]) -> str:
 
 
 def _data(description: dict[str, Any], beside: Beside) -> str:
+    least = beside.least
     rows = [
-        ("train", f"{description['n_train_windows']:,}", f"{len(description['train_subject_ids']):,}"),
-        ("val (chose the epoch)", f"{description['n_val_windows']:,}", f"{len(description['val_subject_ids']):,}"),
+        ("train", f"{description['n_train_windows']:,}", shown(len(description["train_subject_ids"]), least)),
+        (
+            "val (chose the epoch)",
+            f"{description['n_val_windows']:,}",
+            shown(len(description["val_subject_ids"]), least),
+        ),
     ]
     if beside.n_test_patients is not None:
-        rows.append(("test (never seen)", "", f"{beside.n_test_patients:,}"))
+        rows.append(("test (never seen)", "", shown(beside.n_test_patients, least)))
     lines = [f"Dataset content hash `{description['dataset_content_hash']}`."]
     if beside.dataset:
         built = beside.dataset["settings"]
@@ -163,27 +153,23 @@ def _how(description: dict[str, Any]) -> str:
     return f"Without any label. Terms of the loss:\n\n{terms}\n\n{' '.join(sentences)}"
 
 
-def _validation(description: dict[str, Any], epochs: Sequence[dict[str, Any]]) -> str:
+def _validation(description: dict[str, Any], beside: Beside) -> str:
     weights = description["weights"]
-    chosen = next((row for row in epochs if row.get("epoch") == weights["epoch"]), {})
+    chosen = next((row for row in beside.epochs if row.get("epoch") == weights["epoch"]), {})
     numbers = [("validation loss", weights["val_loss"]), ("training loss", chosen.get("train_loss"))]
     numbers += [(words, chosen.get(key)) for key, words in WATCHED.items()]
     known = [(words, value) for words, value in numbers if isinstance(value, int | float)]
     if not known:
         return "No validation windows: the last epoch was taken as it was."
-    lines = [f"Of the weights' epoch, on {len(description['val_subject_ids']):,} patients outside training:", ""]
+    n_patients = shown(len(description["val_subject_ids"]), beside.least)
+    lines = [f"Of the weights' epoch, on {n_patients} patients outside training:", ""]
     lines += ["| measure | value |", "|---|---:|", *(f"| {words} | {value:.4g} |" for words, value in known)]
     return "\n".join(lines)
 
 
-def _evaluation(judged: Sequence[Judged]) -> str:
-    if not judged:
+def _evaluation(beside: Beside) -> str:
+    if not beside.evaluations:
         return "None yet. `ecgppg evaluate` measures it on a label, beside hand-made features and an untrained encoder."
-    lines = ["On patients the encoder was not trained on; intervals are bootstrapped over patients.", ""]
-    lines += ["| question | method | measure | value (95 % interval) | patients |", "|---|---|---|---:|---:|"]
-    lines += [
-        f"| {row.question} | {row.method} | {row.measure} | {row.value:.3f} ({row.low:.3f} to {row.high:.3f}) | "
-        f"{'' if row.n_patients is None else f'{row.n_patients:,}'} |"
-        for row in judged
-    ]
-    return "\n".join(lines)
+    pages = [markdown(results, least=beside.least) for results in beside.evaluations]
+    below = [page.replace("\n## ", "\n#### ").replace("# ", "### ", 1).rstrip() for page in pages]
+    return "\n\n".join([EVALUATED, *below])
