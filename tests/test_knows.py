@@ -9,6 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from ecgppg.evaluation import knows
 from ecgppg.evaluation.knows import readout, same_recording
 from ecgppg.evaluation.knows_ridge import PENALTIES, _path, ridge_predictions
+from ecgppg.evaluation.knows_thinning import thinned
 from ecgppg.evaluation.units import patient_folds
 
 
@@ -51,7 +52,7 @@ def test_the_chosen_penalty_is_the_one_a_plain_search_over_patients_chooses() ->
     assert ridge_predictions(x, target, subject_N, new, 3) == pytest.approx(fitted.predict(scaler.transform(new)))
 
 
-def test_a_planted_rate_is_read_and_measured_as_scikit_learn_measures_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_planted_rate_is_read_and_measured_as_scikit_learn_measures_it() -> None:
     subject_N, fold_N, rng = windows(2)
     rate_bpm = 80 + 15 * rng.normal(size=60)[np.unique(subject_N, return_inverse=True)[1]]
     x = rng.normal(size=(len(rate_bpm), 16))
@@ -126,3 +127,22 @@ def test_single_windows_are_not_asked() -> None:
     assert found.n_windows == 0
     assert np.isnan(found.top_1.estimate)
     assert np.isnan(found.chance)
+
+
+def test_thinning_gives_all_patients_the_same_limit_and_spreads_over_their_rows() -> None:
+    subject_N = np.random.default_rng(0).permutation(np.repeat([9, 4, 7], [100, 3, 40]))
+    keep = thinned(subject_N, 50)
+    assert [int(keep[subject_N == s].sum()) for s in (9, 4, 7)] == [23, 3, 23]
+    at = np.flatnonzero(keep[subject_N == 9])
+    assert np.diff(at).min() >= 4
+    assert thinned(subject_N, 143).all()
+    assert thinned(subject_N, 1).sum() == 3
+
+
+def test_windows_beyond_the_limit_are_not_read_or_sought(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject_N, fold_N, rng = windows(7, 30, 10)
+    x = rng.normal(size=(len(subject_N), 4))
+    monkeypatch.setattr(knows, "MOST_READ", 100)
+    monkeypatch.setattr(knows, "MOST_SOUGHT", 24)
+    assert readout([x] * 5, x[:, 0] * 2, subject_N, fold_N).n_windows == 90
+    assert same_recording([x] * 5, subject_N.astype(str), subject_N, fold_N).n_windows == 5 * 24

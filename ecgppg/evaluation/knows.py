@@ -13,11 +13,14 @@ import numpy as np
 from ecgppg.evaluation.intervals import Interval, percentile_interval, share_with_interval
 from ecgppg.evaluation.knn import unit_length
 from ecgppg.evaluation.knows_ridge import ridge_predictions
+from ecgppg.evaluation.knows_thinning import thinned
 from ecgppg.evaluation.paired import N_BOOTSTRAP
 from ecgppg.evaluation.paired_auroc import draw_weights
 
 BLOCK = 20_000_000
 """Cosines held at a time."""
+MOST_READ, MOST_SOUGHT = 100_000, 20_000
+"""Windows that a quantity is read from, and windows of a fold that are compared with one another; see `thinned`."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Knowledge:
     mean_absolute_error : Interval
         In the unit of the quantity.
     n_windows : int
-        Windows in which the quantity is known.
+        Windows used: those in which the quantity is known, thinned where they are more than `MOST_READ`.
     """
 
     r2: Interval
@@ -50,7 +53,7 @@ class Retrieval:
     chance : float
         The same share if the nearest were any other window of the fold.
     n_windows : int
-        Windows asked.
+        Windows asked; a fold with more than `MOST_SOUGHT` is thinned.
     """
 
     top_1: Interval
@@ -90,7 +93,8 @@ def readout(
         NaN where fewer than two patients, or two folds, have the quantity.
     """
     target_N = np.asarray(target_N, np.float64)
-    known = np.isfinite(target_N)
+    known = np.flatnonzero(np.isfinite(target_N))
+    known = known[thinned(np.asarray(subject_id_N)[known], MOST_READ)]
     target, subject, fold = target_N[known], np.asarray(subject_id_N)[known], np.asarray(fold_N)[known]
     n_patients = len(np.unique(subject))
     if n_patients < 2 or len(np.unique(fold)) < 2:
@@ -147,6 +151,7 @@ def same_recording(
     right_N, chance_N = np.full(len(fold_N), np.nan), np.full(len(fold_N), np.nan)
     for f in np.unique(fold_N):
         rows = np.flatnonzero(fold_N == f)
+        rows = rows[thinned(subject_id_N[rows], MOST_SOUGHT)]
         recording = recording_N[rows]
         mates = np.bincount(recording)[recording] - 1
         asked = mates > 0
