@@ -11,17 +11,19 @@ from ecgppg.config.settings import Settings
 from ecgppg.core.files import read_completion, remove_unfinished, write_completion
 from ecgppg.core.lock import only_one
 from ecgppg.core.side_files import fingerprint, side_files
-from ecgppg.data.dataset import SplitWindows, select_windows
+from ecgppg.data.dataset import BatchLoader, SplitWindows, select_windows
 from ecgppg.stages.split import read_splits
 from ecgppg.store.reader import open_dataset
 from ecgppg.training.checkpoint import TrainingPaths, refuse_changes
 from ecgppg.training.device import choose_device
 from ecgppg.training.distributed import Ranks, joined_ranks
-from ecgppg.training.export import CARD, DESCRIPTION, WEIGHTS, write_encoder
+from ecgppg.training.embedding_sample import SAMPLE_WINDOWS, ordinals, write_embedding_sample
+from ecgppg.training.export import CARD, DESCRIPTION, WEIGHTS, read_encoder, write_encoder
 from ecgppg.training.loop import Trainer, identity_of
 from ecgppg.training.schedule import stopped_early
 from ecgppg.training.step import encoder_config
 
+EMBEDDED_TOGETHER = 256
 _log = logging.getLogger("ecgppg.training")
 
 
@@ -78,6 +80,7 @@ def _run(settings: Settings, layout: OutputLayout, ranks: Ranks) -> dict[str, An
         completion_path(weights_path).unlink(missing_ok=True)
         remove_unfinished(layout.encoder)
         write_encoder(layout.encoder, trainer.encoder_weights(), _description(settings, train, val, summary))
+        _write_sample(settings, layout, val)
         beside = side_files(layout.encoder, [layout.encoder / DESCRIPTION, layout.encoder / CARD])
         write_completion(
             weights_path, identity, len(train), summary=summary, files=beside, metrics=fingerprint(layout.metrics)
@@ -89,6 +92,29 @@ def _suffices(summary: dict[str, Any], settings: Settings) -> bool:
     """Whether an encoder that was written needs no more training under these settings."""
     epochs = summary["epochs"]
     return epochs >= settings.num_epochs or stopped_early(epochs, summary["best_epoch"], settings.early_stopping_epochs)
+
+
+def _write_sample(settings: Settings, layout: OutputLayout, val: SplitWindows) -> None:
+    """Validation windows for TensorBoard's projector; their order is that of hashes, so the first ones are a sample."""
+    positions = np.arange(min(len(val), SAMPLE_WINDOWS))
+    if len(positions) < 2:
+        return
+    encoder = read_encoder(layout.encoder, choose_device(settings.device))
+    batches = BatchLoader(val, settings.loader_workers).batches(
+        [positions[i : i + EMBEDDED_TOGETHER] for i in range(0, len(positions), EMBEDDED_TOGETHER)]
+    )
+    embedding_ND = np.concatenate([encoder.embed(batch.x_BCT.numpy()) for batch in batches])
+    rate_N, rr_cv_N = val.beats_N2[positions].T
+    subject_id_N = val.subject_id_N[positions]
+    # Cells of any size may be shown of open data only, and so may a patient's number.
+    patient = subject_id_N.tolist() if settings.min_cell_patients == 1 else ordinals(subject_id_N)
+    columns = {
+        "heart_rate_bpm": [f"{value:.1f}" for value in rate_N],
+        "rr_cv": [f"{value:.3f}" for value in rr_cv_N],
+        "quality": [f"{value:.2f}" for value in val.source.column("quality")[val.row_N[positions]]],
+        "patient": patient,
+    }
+    write_embedding_sample(layout.tensorboard, embedding_ND, columns)
 
 
 def windows_of(layout: OutputLayout, *names: str) -> SplitWindows:

@@ -1,7 +1,6 @@
 """Training from wherever it stands to num_epochs: steps, validation, measures, checkpoints."""
 
 import logging
-import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -20,6 +19,7 @@ from ecgppg.training.checkpoint import Checkpoint, TrainingPaths, TrainingState,
 from ecgppg.training.collapse import collapse_line
 from ecgppg.training.device import choose_device, deterministic, uses_bf16
 from ecgppg.training.distributed import ONE_RANK, Ranks
+from ecgppg.training.epoch_record import epoch_line, epoch_row
 from ecgppg.training.interrupt import Interruption, interrupts_deferred
 from ecgppg.training.monitor import Monitor
 from ecgppg.training.saving import Saver, remove_half_written
@@ -78,8 +78,8 @@ class Trainer:
         self.identity = identity_of(settings, train, val)
         self.device = ranks.device(choose_device(settings.device))
         self.bf16 = uses_bf16(settings.precision, self.device)
-        self.train_loader = BatchLoader(train, settings.loader_workers)
-        self.val_loader = BatchLoader(val, settings.loader_workers)
+        self.train_loader = BatchLoader(train, settings.loader_workers, self.device)
+        self.val_loader = BatchLoader(val, settings.loader_workers, self.device)
         self.model = build_model(settings).to(self.device)
         self.optimizer = build_optimizer(self.model, settings)
         self.step = ContrastiveStep(self.model, settings, self.device, self.bf16, ranks)
@@ -212,20 +212,14 @@ class Trainer:
     def _finish_epoch(self, monitor: Monitor | None, result: Validation | None) -> None:
         state = self.state
         n_read = (state.batch - self._first_batch) * self.batch_windows
-        row = {
-            "epoch": state.epoch + 1,
-            "step": state.step,
+        train = {
             "train_loss": self._mean(state.loss_sum),
-            "val_loss": _finite(result.loss) if result else None,
             "lr": self.schedule.rate(state.step - 1),
             "grad_norm": self._mean(state.grad_norm_sum),
             "segments_per_s": n_read / self._seconds if n_read else None,
-            "embedding_std": _finite(result.embedding_std) if result else None,
-            "effective_rank": _finite(result.effective_rank) if result else None,
-            "alignment": _finite(result.alignment) if result else None,
-            "uniformity": _finite(result.uniformity) if result else None,
-            "skipped_steps": state.skipped,
         }
+        temperature = float(self.model["temperature"]()) if "temperature" in self.model else None
+        row = epoch_row(state.epoch + 1, state.step, train, result, state.skipped, temperature)
         # An epoch counts with its row: until that is written, what is saved is the state before.
         self._whole = False
         val_loss = row["val_loss"]
@@ -243,20 +237,8 @@ class Trainer:
             self.saver.keep(self._checkpoint())
         elif self.finished or self.saver.due(epoch_ends=True):
             self.saver.save(self._checkpoint())
-        self._say(row, result)
-
-    def _say(self, row: dict[str, Any], result: Validation | None) -> None:
-        _log.info(
-            "epoch %d of %d: loss %s, validation %s, effective rank %s, embedding sd %s, alignment %s, uniformity %s, "
-            "%s segments/s%s%s",
-            row["epoch"], self.settings.num_epochs,
-            *(_short(row[name]) for name in (
-                "train_loss", "val_loss", "effective_rank", "embedding_std", "alignment", "uniformity", "segments_per_s"
-            )),
-            f", {row['skipped_steps']} steps skipped" if row["skipped_steps"] else "",
-            " (best)" if self.state.best_epoch == row["epoch"] else "",
-        )  # fmt: skip
-        if result is not None and (line := collapse_line(result, row["step"])):
+        _log.info("%s", epoch_line(row, self.settings.num_epochs, state.best_epoch == state.epoch))
+        if result is not None and (line := collapse_line(result, state.step)):
             _log.warning("%s", line)
 
     def _mean(self, total: float) -> float | None:
@@ -315,11 +297,3 @@ def _refuse_settings(settings: Settings, steps_per_epoch: int, n_train: int, n_v
 
 def _on_cpu(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: value.detach().cpu().clone() for name, value in weights.items()}
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _short(value: Any) -> str:
-    return "-" if value is None else f"{value:.4g}"
