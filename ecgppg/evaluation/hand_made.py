@@ -19,7 +19,7 @@ from ecgppg.evaluation.hand_made_shape import (
 )
 from ecgppg.waveform.beats import detect_beats
 
-VERSION = 1
+VERSION = 2
 """Rises with every change of a measure: features kept in files are of one version."""
 
 

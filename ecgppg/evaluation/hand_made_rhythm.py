@@ -19,6 +19,7 @@ LEAST_BEATS = 4
 """With fewer there are no two differences of intervals, and every measure of variability is missing."""
 ENTROPY_EDGES = np.concatenate([[-np.inf], np.linspace(-0.5, 0.5, 11), [np.inf]])
 """Bins of a difference of intervals, as a share of the mean interval."""
+SAME = 1e-9
 FEWEST_MATCHES = 5
 TOLERANCES_S = np.array([0.03, 0.045, 0.06, 0.09, 0.12, 0.18, 0.3])
 
@@ -73,6 +74,8 @@ def _succession(rr_NR: np.ndarray) -> dict[str, np.ndarray]:
     """Measures of how one interval follows another."""
     mean_N, known_N = np.nanmean(rr_NR, axis=1), np.isfinite(rr_NR).any(axis=1)
     change_ND = np.diff(rr_NR, axis=1) / mean_N[:, None]
+    # Beats lie on samples: equal intervals differ by rounding alone, and that is no turn.
+    change_ND[np.abs(change_ND) < SAME] = 0.0
     sum_ND = (rr_NR[:, 1:] + rr_NR[:, :-1]) / mean_N[:, None]
     there_ND = np.isfinite(change_ND)
     turns_NT = np.isfinite(change_ND[:, 1:] * change_ND[:, :-1])

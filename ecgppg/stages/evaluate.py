@@ -30,7 +30,7 @@ from ecgppg.stages.evaluate_train import (
     train_folds,
     untrained_embeddings,
 )
-from ecgppg.stages.evaluate_write import write_results
+from ecgppg.stages.evaluate_write import RESULTS, Map, say_results, write_results
 from ecgppg.store.reader import SegmentDataset, open_dataset
 from ecgppg.training.export import WEIGHTS, read_encoder
 from ecgppg.training.fold import fold_patients
@@ -106,11 +106,14 @@ def run(
         "encoders": [sha256_file(encoder / WEIGHTS) for encoder in encoders],
         "hand_made": VERSION,
     }
-    path = layout.task(question.name) / "results.json"
-    record, held = read_completion(path), read_json(path)
+    folder = layout.task(question.name)
+    record, held = read_completion(folder / RESULTS), read_json(folder / RESULTS)
     if record is not None and record["content"] == content and isinstance(held, dict):
-        return write_results(layout, question, held, content)
+        say_results(folder)
+        return held
     description = read_encoder(encoders[0]).description["encoder"]
+    compared = _represented(settings, layout, dataset, windows, encoders, description)
+    found = _answered(settings, layout, question, dataset, material, folds, compared, description)
     results = {
         "question": question.words,
         "caution": question.caution,
@@ -123,32 +126,47 @@ def run(
         "n_recordings": len(material.units),
         "n_patients": material.units.n_patients,
         "settings": settings.content("run", "train", "evaluate"),
-        **_asked(settings, layout, question, dataset, windows, material, folds, encoders, description),
+        **found,
     }
-    return write_results(layout, question, results, content)
+    map_of = (
+        None if question.regression else Map(question, material, material.averaged("embedding", compared.embedding_F))
+    )
+    write_results(folder, results, content, settings.min_cell_patients, map_of)
+    say_results(folder)
+    return results
 
 
-def _asked(
+def _represented(
     settings: Settings,
     layout: EvaluationLayout,
-    question: Question,
     dataset: SegmentDataset,
     windows: SplitWindows,
-    material: Material,
-    folds: pd.DataFrame,
     encoders: list[Path],
     description: dict[str, Any],
-) -> dict[str, Any]:
-    """Every representation of the windows, and what the question finds in each."""
+) -> Compared:
+    """The windows as numbers of every kind."""
     if len(encoders) > 1:
         embedding_F = [fold_embeddings(layout, fold, windows.segment_id_N) for fold in range(len(encoders))]
     else:
         embedding_F = [given_embeddings(settings, layout, encoders[0], windows)]
     untrained_S = untrained_embeddings(layout, description, windows, settings.probe_seeds, settings.device)
-    compared = Compared(embedding_F, untrained_S, hand_made_features(layout, dataset, windows))
+    return Compared(embedding_F, untrained_S, hand_made_features(layout, dataset, windows))
+
+
+def _answered(
+    settings: Settings,
+    layout: EvaluationLayout,
+    question: Question,
+    dataset: SegmentDataset,
+    material: Material,
+    folds: pd.DataFrame,
+    compared: Compared,
+    description: dict[str, Any],
+) -> dict[str, Any]:
+    """What the question finds in each of them."""
     asked_N = material.unit_of_N >= 0
     score_SN = supervised_scores(
-        settings, layout, question, subset(windows, asked_N), material.y_N[asked_N], folds, description
+        settings, layout, question, subset(material.windows, asked_N), material.y_N[asked_N], folds, description
     )
     supervised = Scores(SUPERVISED, material.scores(score_SN))
     knows = what_it_knows(dataset, material, compared, settings.seed)

@@ -1,75 +1,69 @@
-"""The answer as files: numbers for programs, a page and a table for people."""
+"""The answer as files: numbers for programs, a page and figures for people; the page is said in the log too."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 from ecgppg.core.files import write_completion, write_json, write_text
 from ecgppg.core.side_files import side_files
-from ecgppg.stages.evaluate_layout import EvaluationLayout
+from ecgppg.evaluation.evaluation_figures import draw_few_labels, draw_forest, draw_map
+from ecgppg.evaluation.evaluation_page import markdown
+from ecgppg.evaluation.paired import Representation
+from ecgppg.stages.evaluate_material import Material
 from ecgppg.stages.evaluate_question import Question
 
+RESULTS, PAGE = "results.json", "evaluation.md"
 _log = logging.getLogger("ecgppg.evaluate")
 
 
 def write_results(
-    layout: EvaluationLayout, question: Question, results: dict[str, Any], content: dict[str, Any]
-) -> dict[str, Any]:
-    """Write results.json and evaluation.md, the completion record last; say the table.
+    folder: Path, results: dict[str, Any], content: dict[str, Any], least: int, map_of: "Map | None"
+) -> None:
+    """Write results.json, evaluation.md and figures; the completion record comes last.
 
-    Returns
-    -------
-    dict
-        The results.
+    Parameters
+    ----------
+    folder : Path
+        Folder of the question.
+    results : dict
+        See `evaluation.evaluation_page`.
+    content : dict
+        What the results were made from.
+    least : int
+        Counts of patients under this are hidden on the page.
+    map_of : Map or None
+        What the map of the recordings shows; None where no label was asked.
     """
-    folder = layout.task(question.name)
-    path = folder / "results.json"
-    page = "\n".join(page_lines(results)) + "\n"
-    write_json(path, results)
-    write_text(folder / "evaluation.md", page)
-    write_completion(path, content, len(results["results"]), files=side_files(folder, [folder / "evaluation.md"]))
-    _log.info("\n%s\n%s", page, folder / "evaluation.md")
-    return results
+    folder.mkdir(parents=True, exist_ok=True)
+    figures = [("methods.png", "Methods and differences, with 95 % intervals over patients")]
+    draw_forest(folder / figures[0][0], results, least)
+    if results.get("few_labels"):
+        figures.append(("few_labels.png", "AUROC by the number of labelled recordings"))
+        draw_few_labels(folder / figures[-1][0], results)
+    if map_of is not None:
+        figures.append(("map.png", "Recordings of each fold on the first two axes of the others"))
+        draw_map(folder / figures[-1][0], map_of.embedding, map_of.material.units, map_of.material.fold_U, map_of.names)
+    write_json(folder / RESULTS, results)
+    write_text(folder / PAGE, markdown(results, figures, least))
+    beside = side_files(folder, [folder / PAGE, *(folder / name for name, _ in figures)])
+    write_completion(folder / RESULTS, content, len(results["results"]), files=beside)
 
 
-def page_lines(results: dict[str, Any]) -> list[str]:
-    """The page: what was asked of whom, every method, differences, few labels, and what else the embedding knows."""
-    excluded = results["excluded"]
-    lines = [
-        f"# {results['question']}",
-        "",
-        f"{results['n_recordings']:,} recordings ({results['n_windows']:,} windows) of "
-        f"{results['n_patients']:,} patients"
-        + (f", {results['n_patients_with']:,} with the label" if "n_patients_with" in results else "")
-        + f"; {results['outer_folds']} outer folds by patient; {results['trained']}.",
-    ]
-    if excluded["patients"]:
-        lines.append(f"{excluded['patients']:,} patients ({excluded['windows']:,} windows) are left out: the encoder "
-                     "was trained on them or chosen by them.")  # fmt: skip
-    if results["caution"]:
-        lines += ["", f"**Caution.** {results['caution']}."]
-    for title, key in (
-        ("Methods", "results"), ("Paired differences", "differences"), ("Few labels", "few_labels"),
-        ("What the embedding knows", "knows"),
-    ):  # fmt: skip
-        rows = results.get(key) or []
-        if rows:
-            lines += [
-                "",
-                f"## {title}",
-                "",
-                "| method | measure | estimate | 95 % interval | patients |",
-                "|---|---|---|---|---|",
-            ]
-            lines += [_row(row) for row in rows]
-    return lines
+class Map:
+    """What the map shows.
+
+    Parameters
+    ----------
+    question : Question
+    material : Material
+    embedding : Representation
+    """
+
+    def __init__(self, question: Question, material: Material, embedding: Representation) -> None:
+        self.material, self.embedding = material, embedding
+        self.names = (question.value or question.column, question.against or f"not {question.value or question.column}")
 
 
-def _row(row: dict[str, Any]) -> str:
-    interval = f"{_number(row['low'])} to {_number(row['high'])}" if row["low"] is not None else "-"
-    return f"| {row['method']} | {row['measure']} | {_number(row['estimate'])} | {interval} | {row['n_patients']:,} |"
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+def say_results(folder: Path) -> None:
+    """Show the page of a question that is answered."""
+    _log.info("\n%s\n%s", (folder / PAGE).read_text(encoding="utf-8"), folder / PAGE)

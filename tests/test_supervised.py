@@ -1,0 +1,86 @@
+"""The supervised network learns what is planted, chooses its epoch on others, and gives the same bits again."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ecgppg.data.dataset import SplitWindows, select_windows
+from ecgppg.evaluation.discrimination import auroc
+from ecgppg.store.reader import open_dataset
+from ecgppg.training.supervised import SupervisedNetwork, SupervisedPlan, teach
+from tests.labelled_dataset import write_labelled_dataset
+
+ENCODER = {"name": "resnet1d", "n_channels": 1, "hidden_dims": [8, 16], "embedding_dim": 16}
+PLAN = SupervisedPlan(ENCODER, crop_samples=1000, fs_hz=125.0, steps=40, batch_size=32, learning_rate=1e-2, seed=1)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SplitWindows, SplitWindows, dict[int, str]]]:
+    """Windows to learn from, windows of others, and every patient's rhythm."""
+    torch.set_num_threads(1)
+    path = tmp_path_factory.mktemp("supervised") / "full_dataset.h5"
+    rhythm_of = write_labelled_dataset(path, n_patients=18, n_windows=8)
+    ids = np.array(sorted(rhythm_of))
+    with open_dataset(path) as dataset:
+        yield select_windows(dataset, ids[:12]), select_windows(dataset, ids[12:]), rhythm_of
+
+
+def irregular(windows: SplitWindows, rhythm_of: dict[int, str]) -> np.ndarray:
+    return np.array([float(rhythm_of[s] == "A") for s in windows.subject_id_N.tolist()])
+
+
+def test_learns_a_planted_label_of_unseen_patients(data: tuple[SplitWindows, SplitWindows, dict[int, str]]) -> None:
+    learn, other, rhythm_of = data
+    seen: list[int] = []
+    taught = teach(learn, irregular(learn, rhythm_of), PLAN, advance=lambda n, _: seen.append(n))
+    assert len(seen) == PLAN.steps
+    assert auroc(irregular(other, rhythm_of), taught.predict(other)) > 0.9
+
+
+def test_the_same_again_and_another_with_another_seed(data: tuple[SplitWindows, SplitWindows, dict[int, str]]) -> None:
+    learn, other, rhythm_of = data
+    plan, y_N = replace(PLAN, steps=5), irregular(learn, rhythm_of)
+    first, second = (teach(learn, y_N, plan).predict(other) for _ in range(2))
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, teach(learn, y_N, replace(plan, seed=2)).predict(other))
+
+
+def test_the_epoch_is_chosen_on_the_validation_windows(data: tuple[SplitWindows, SplitWindows, dict[int, str]]) -> None:
+    learn, other, rhythm_of = data
+    plan = replace(PLAN, steps=30)
+    # Turned labels: the better it learns, the worse it looks, so an early epoch is kept, and its own weights.
+    turned = teach(learn, irregular(learn, rhythm_of), plan, val=(other, 1 - irregular(other, rhythm_of)))
+    right = teach(learn, irregular(learn, rhythm_of), plan, val=(other, irregular(other, rhythm_of)))
+    assert turned.epoch < right.epoch
+    assert not np.array_equal(turned.predict(other), right.predict(other))
+
+
+def test_both_classes_weigh_the_same_whatever_their_shares(
+    data: tuple[SplitWindows, SplitWindows, dict[int, str]],
+) -> None:
+    learn, _, _ = data
+    # Nothing can be learnt from noise: a balanced loss then predicts even odds, not the share of the cases.
+    y_N = (np.random.default_rng(0).random(len(learn)) < 0.15).astype(float)
+    logit_N = teach(learn, y_N, replace(PLAN, steps=20, learning_rate=1e-3)).predict(learn)
+    assert abs(1 / (1 + np.exp(-logit_N.mean())) - 0.5) < 0.2
+
+
+def test_a_number_is_predicted_in_its_own_unit(data: tuple[SplitWindows, SplitWindows, dict[int, str]]) -> None:
+    learn, other, _ = data
+    plan = replace(PLAN, steps=80, regression=True)
+    rate_N, rate_M = learn.beats_N2[:, 0].astype(float), other.beats_N2[:, 0].astype(float)
+    error = np.abs(teach(learn, rate_N, plan).predict(other) - rate_M).mean()
+    assert error < 0.7 * np.abs(rate_M - rate_N.mean()).mean()
+
+
+def test_can_start_from_given_weights_of_the_encoder(data: tuple[SplitWindows, SplitWindows, dict[int, str]]) -> None:
+    learn, other, rhythm_of = data
+    given = SupervisedNetwork(ENCODER, seed=9).encoder.state_dict()
+    plan = replace(PLAN, steps=1, learning_rate=1e-12)
+    taught = teach(learn, irregular(learn, rhythm_of), plan, initial=given)
+    for name, value in taught.network.encoder.state_dict().items():
+        assert torch.allclose(value, given[name], atol=1e-6), name
+    assert np.isfinite(taught.predict(other)).all()
