@@ -113,7 +113,7 @@ def test_windows_with_one_channel_alone_train_and_embed(encoder: str, channel: i
     assert result.taken
     assert result.grad_norm > 0
     seen = outcome_of(batch, **ALL, encoder_name=encoder)
-    assert float(seen.terms["objective_ecg_ppg"][0]) == 0
+    assert float(seen.terms["objective_ecg_ppg"][0].detach()) == 0
     assert seen.embedding_BD.shape == (8, 16)
     assert float(seen.embedding_BD.detach().std(dim=0).min()) > 0
 

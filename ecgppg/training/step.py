@@ -2,7 +2,6 @@
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -14,11 +13,9 @@ from ecgppg.models.projector import Projector
 from ecgppg.models.registry import build_encoder
 from ecgppg.objectives.gather import AllRanks, Gather, OneProcess
 from ecgppg.objectives.temperature import Temperature
+from ecgppg.training.distributed import ONE_RANK, Ranks
 from ecgppg.training.inputs import InputMaker
 from ecgppg.training.network import ObjectiveNetwork, Outcome
-
-if TYPE_CHECKING:
-    from ecgppg.training.distributed import Ranks
 
 VALIDATION_EPOCH = -1
 """Epoch in the key of validation views: the same views each time, so that losses of epochs can be compared."""
@@ -79,7 +76,7 @@ class ContrastiveStep:
     device : torch.device
     bf16 : bool
         Run the network under bfloat16 autocast.
-    ranks : Ranks, optional
+    ranks : Ranks
         The processes that train together: negatives are those of all of them, and gradients their mean. Validation is
         of what is here alone.
     """
@@ -90,11 +87,11 @@ class ContrastiveStep:
         settings: Settings,
         device: torch.device,
         bf16: bool,
-        ranks: "Ranks | None" = None,
+        ranks: Ranks = ONE_RANK,
     ) -> None:
         self.model, self.settings, self.device, self.bf16 = model, settings, device, bf16
         self.ranks = ranks
-        self.gather: Gather = OneProcess() if ranks is None or ranks.world == 1 else AllRanks()
+        self.gather: Gather = AllRanks() if ranks.world > 1 else OneProcess()
         self.inputs = InputMaker(settings)
         self.network = ObjectiveNetwork(model, settings)
 
@@ -111,8 +108,7 @@ class ContrastiveStep:
             group["lr"] = rate
         loss = self.outcome(batch, epoch).loss
         loss.backward()
-        if self.ranks is not None:
-            self.ranks.average_gradients(self.model.parameters())
+        self.ranks.average_gradients(self.model.parameters())
         norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.max_grad_norm))
         # Of all ranks, so that all take the step or none does.
         value = float(self.gather.mean(loss))
