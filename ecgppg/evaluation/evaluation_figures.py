@@ -83,7 +83,7 @@ def draw_few_labels(path: Path, results: dict[str, Any]) -> None:
     results : dict
         See `evaluation_page`; one row of few labels at least.
     """
-    figure = _figure(7.2, 4.6)
+    figure = _figure(7.2, 5.0)
     axes = figure.subplots()
     _clean(axes)
     rows = results["few_labels"]
@@ -99,7 +99,7 @@ def draw_few_labels(path: Path, results: dict[str, Any]) -> None:
     axes.minorticks_off()
     axes.set(xlabel="labelled recordings (half with the label)", ylabel="AUROC of the patients outside")
     axes.set_title(results["question"], loc="left", fontsize=11, color=INK)
-    axes.legend(fontsize=8.5, frameon=False, loc="lower right")
+    figure.legend(fontsize=8.5, frameon=False, loc="outside lower center", ncols=2)
     _save(figure, path)
 
 

@@ -57,14 +57,13 @@ def interval_text(row: Row, sign: bool = False) -> str:
     """An estimate and its interval, as people write it; `sign` puts a plus before what is above 0."""
     if row["estimate"] is None:
         return "not defined"
-    plus = "+" if sign else ""
-    digits = 3 if abs(row["estimate"]) < 2 else 1
-    words = f"{row['estimate']:{plus}.{digits}f}"
-    if row["low"] is None or row["high"] is None:
-        words += " (no interval)"
-    else:
-        words += f" ({row['low']:{plus}.{digits}f} to {row['high']:{plus}.{digits}f})"
-    return words.replace("-", MINUS)
+    form = f"{'+' if sign else ''}.{3 if abs(row['estimate']) < 2 else 1}f"
+    # Adding 0.0 after rounding: no number is minus zero.
+    estimate, low, high = (
+        None if row[name] is None else format(round(row[name], 3) + 0.0, form) for name in ("estimate", "low", "high")
+    )
+    interval = "(no interval)" if low is None or high is None else f"({low} to {high})"
+    return f"{estimate} {interval}".replace("-", MINUS)
 
 
 def shown(n: int, least: int) -> str:
