@@ -25,9 +25,11 @@ h2 { font-size: 1.25rem; margin: .8rem 0 .5rem; } h3 { font-size: 1.02rem; margi
 .tiles b { display: block; font-size: 1.2rem; font-weight: 650; white-space: nowrap; }
 .tiles span { color: var(--soft); font-size: .87rem; }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; margin: .5rem 0; font-size: .95rem; }
+table { border-collapse: collapse; margin: .5rem 0; font-size: .93rem; }
+section a { color: var(--blue); }
 th { text-align: left; color: var(--soft); font-weight: 600; border-bottom: 2px solid var(--line); }
-td { border-bottom: 1px solid var(--line); } td, th { padding: .3rem 1.4rem .3rem 0; white-space: nowrap; }
+td { border-bottom: 1px solid var(--line); } td, th { padding: .3rem 1.2rem .3rem 0; }
+td.n, th.n { white-space: nowrap; } td:last-child, th:last-child { padding-right: 0; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
 figure { margin: .7rem 0; } figure img { max-width: 100%; height: auto; display: block; }
 figcaption, .note { color: var(--soft); font-size: .92rem; }

@@ -117,7 +117,7 @@ def _objective(layout: OutputLayout) -> str:
         ("temperature", f"{training['temperature']:g}"),
         ("weights", f"epoch {description['weights']['epoch']}, {description['weights']['chosen']}"),
     ]
-    return table(("encoder", ""), rows, n_words=2)
+    return table(("what was trained", ""), rows, n_words=2)
 
 
 def _signs(row: dict[str, Any]) -> list[str]:
