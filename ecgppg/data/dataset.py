@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader
 
 from ecgppg.data.read_ahead import ahead_in_threads, groups_of
 
-THREADS = 2
+THREADS = 4
+"""Two would do for a file in memory; a disk gives more where more is asked of it at a time."""
 GROUPS_A_WORKER = 2
 AHEAD_BYTES = 2**25
 """Windows that are read before they are needed: many enough for a disk to be read in its own order, few enough for the
