@@ -8,7 +8,7 @@ from ecgppg.stages.evaluation_results import read_results
 from ecgppg.stages.report_page import escape, figures, link, not_run, note, table, verdict
 
 FIGURES = ("methods.png", "few_labels.png", "map.png")
-LISTS = (("results", "methods"), ("knows", "what it knows beside the answer"))
+LISTS = (("results", "methods"), ("knows", "what it knows"))
 """Lists of results.json that are tabled; differences and few labels are in the figures."""
 
 
