@@ -16,7 +16,7 @@ RHYTHMS = ("A", "N", "O")
 SMALL: dict[str, object] = {
     "outer_folds": 3,
     "num_epochs": 1,
-    "probe_seeds": 2,
+    "probe_seeds": 1,
     "few_label_sizes": [4],
     "few_label_draws": 2,
     "scratch_labels": 4,

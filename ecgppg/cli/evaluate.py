@@ -23,7 +23,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser(f"{prog} evaluate", __doc__ or "", EXAMPLES)
     parser.add_argument("--dataset", type=named_path, required=True, metavar="FILE", help="a full_dataset.h5")
     parser.add_argument(
-        "--checkpoint", type=named_path, metavar="DIR", help="folder of an encoder; left out: one is trained a fold"
+        "--checkpoint",
+        type=named_path,
+        metavar="PATH",
+        help="OUT/encoder, or a checkpoint (.pth); left out: an encoder is trained a fold",
     )
     asked = parser.add_mutually_exclusive_group(required=True)
     asked.add_argument(

@@ -1,6 +1,5 @@
 """The embedding beside everything it must be measured against, on the same recordings and the same folds."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,8 +23,6 @@ from ecgppg.evaluation.paired import (
 from ecgppg.evaluation.probes import Probe, boosted_probe, linear_probe
 from ecgppg.evaluation.probes_stacked import stacked_probe
 from ecgppg.stages.evaluate_material import Material
-
-_log = logging.getLogger("ecgppg.evaluate")
 
 EMBEDDING, NEIGHBOURS = "embedding, linear", "embedding, nearest neighbours"
 UNTRAINED, SUPERVISED = "untrained encoder, linear", "supervised network"

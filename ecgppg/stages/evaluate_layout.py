@@ -26,7 +26,6 @@ class EvaluationLayout:
         self.log = root / "production.log"
         self.folds = self.root / "folds.parquet"
         self.config = self.root / name / "config.json"
-        self.hand_made = self.root / "hand_made.npz"
         self.given_embeddings = self.root / name / "embeddings.npz"
         self.supervised = self.root / "supervised"
 
@@ -35,6 +34,10 @@ class EvaluationLayout:
         layout = OutputLayout(self.root / self.name / f"fold_{fold}")
         layout.dataset = self.dataset
         return layout
+
+    def hand_made(self, windows: str) -> Path:
+        """Hand-made features of the windows of a fingerprint."""
+        return self.root / "hand_made" / f"{windows}.npz"
 
     def untrained(self, seed: int) -> Path:
         """Embeddings by the encoder with fresh weights of a seed."""

@@ -1,6 +1,5 @@
 """What a question is asked of: recordings, their folds, and every representation of them."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecgppg.core.files import atomic_path, read_completion, write_completion
 from ecgppg.core.progress import progress
 from ecgppg.data.dataset import SplitWindows
 from ecgppg.data.sampler import ordered_batches
@@ -17,10 +15,10 @@ from ecgppg.evaluation.paired import Representation
 from ecgppg.evaluation.units import Units, average_by_unit, make_units
 from ecgppg.stages.evaluate_layout import EvaluationLayout
 from ecgppg.stages.evaluate_question import Answers, Question
+from ecgppg.stages.evaluate_rows import keep_rows, kept_rows
 from ecgppg.store.reader import SegmentDataset
 
 BATCH_SIZE = 256
-_log = logging.getLogger("ecgppg.evaluate")
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,10 +109,10 @@ def hand_made_features(layout: EvaluationLayout, dataset: SegmentDataset, window
         "dataset": str(dataset.attributes.get("content_hash", "")),
         "windows": windows.fingerprint(),
     }
-    record = read_completion(layout.hand_made)
-    if record is not None and record["content"] == content:
-        with np.load(layout.hand_made, allow_pickle=False) as arrays:
-            return HandMade(arrays["values"], tuple(arrays["names"].tolist()))
+    path = layout.hand_made(windows.fingerprint())
+    kept = kept_rows(path, content)
+    if kept is not None:
+        return HandMade(kept["values"], tuple(kept["names"].tolist()))
     quality_N = dataset.column("quality")[windows.row_N]
     blocks: list[HandMade] = []
     with progress("hand-made features", len(windows), "segments") as bar:
@@ -123,7 +121,5 @@ def hand_made_features(layout: EvaluationLayout, dataset: SegmentDataset, window
             blocks.append(hand_made(x_BCT, dataset.channel_names, dataset.fs_hz, quality_N[positions]))
             bar.advance(len(positions))
     made = HandMade(np.concatenate([block.values_ND for block in blocks]), blocks[0].names)
-    with atomic_path(layout.hand_made) as temporary, open(temporary, "wb") as f:
-        np.savez(f, values=made.values_ND, names=np.array(made.names))
-    write_completion(layout.hand_made, content, len(windows))
+    keep_rows(path, content, windows.segment_id_N, values=made.values_ND, names=np.array(made.names))
     return made

@@ -1,23 +1,22 @@
 """Networks taught from scratch with few labels: what the same architecture makes of them without pre-training."""
 
-import logging
 from typing import Any
 
 import numpy as np
 
 from ecgppg.config.settings import Settings
-from ecgppg.core.files import atomic_path, config_hash, read_completion, write_completion
+from ecgppg.core.files import config_hash
 from ecgppg.core.progress import progress
 from ecgppg.evaluation.few_label import FewLabelDraw
 from ecgppg.stages.evaluate_layout import EvaluationLayout
 from ecgppg.stages.evaluate_material import Material
 from ecgppg.stages.evaluate_question import Question
+from ecgppg.stages.evaluate_rows import keep_rows, kept_rows
 from ecgppg.stages.evaluate_supervised import plan_of, subset
 from ecgppg.training.device import choose_device, deterministic
 from ecgppg.training.supervised import teach
 
 BATCH_SIZE = 64
-_log = logging.getLogger("ecgppg.evaluate")
 
 
 def scratch_scores(
@@ -63,23 +62,22 @@ def scratch_scores(
     folder = layout.supervised / f"{question.name}-few-{config_hash(content)}"
     p_DU = np.full((max(draw.draw for draw in draws) + 1, len(material.units)), np.nan)
     paths = [folder / f"draw_{draw.draw}_fold_{draw.fold}.npz" for draw in draws]
-    missing = [read_completion(path) is None for path in paths]
-    with progress("few labels from scratch", max(sum(missing), 1) * settings.scratch_steps) as bar, deterministic():
-        for draw, path, is_missing in zip(draws, paths, missing, strict=True):
+    kept = [kept_rows(path, content) for path in paths]
+    steps = settings.scratch_steps * sum(held is None for held in kept)
+    with progress("few labels from scratch", max(steps, 1)) as bar, deterministic():
+        for draw, path, held in zip(draws, paths, kept, strict=True):
             test_N = (material.fold_N == draw.fold) & (unit_of_N >= 0)
-            if is_missing:
+            if held is None:
                 learn_N = np.isin(unit_of_N, draw.train_units)
                 plan = plan_of(settings, encoder, settings.scratch_steps, draw.draw, question, BATCH_SIZE)
                 taught = teach(
                     subset(windows, learn_N), material.y_N[learn_N], plan, device=choose_device(settings.device),
                     advance=lambda _, note: bar.advance(1, note),
                 )  # fmt: skip
-                with atomic_path(path) as temporary, open(temporary, "wb") as f:
-                    np.savez(f, score=taught.predict(subset(windows, test_N)))
-                write_completion(path, content, int(test_N.sum()))
+                held = {"score": taught.predict(subset(windows, test_N))}
+                keep_rows(path, content, windows.segment_id_N[test_N], **held)
             score_N = np.full(len(windows), np.nan)
-            with np.load(path, allow_pickle=False) as arrays:
-                score_N[test_N] = arrays["score"]
+            score_N[test_N] = held["score"]
             in_fold_U = material.fold_U == draw.fold
             p_DU[draw.draw, in_fold_U] = material.scores(score_N[None, unit_of_N >= 0])[0, in_fold_U]
     return p_DU

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from ecgppg.config.settings import Settings
-from ecgppg.core.files import atomic_path, config_hash, read_completion, write_completion
+from ecgppg.core.files import config_hash
 from ecgppg.core.progress import progress
 from ecgppg.data.dataset import SplitWindows
 from ecgppg.data.sampler import n_batches
 from ecgppg.stages.evaluate_layout import EvaluationLayout
 from ecgppg.stages.evaluate_question import Question
+from ecgppg.stages.evaluate_rows import keep_rows, kept_rows
 from ecgppg.training.device import choose_device, deterministic
 from ecgppg.training.fold import validation_patients
 from ecgppg.training.supervised import SupervisedPlan, teach
@@ -72,19 +73,19 @@ def supervised_scores(
     n_folds = int(folds["fold"].max()) + 1
     score_SN = np.full((settings.supervised_seeds, len(windows)), np.nan)
     jobs = [(seed, fold) for seed in range(settings.supervised_seeds) for fold in range(n_folds)]
-    wanted = [job for job in jobs if read_completion(_path(folder, *job)) is None]
-    total = sum(settings.supervised_epochs * int((fold_N != fold).sum()) for _, fold in wanted)
+    kept = {job: kept_rows(_path(folder, *job), content) for job in jobs}
+    total = sum(
+        settings.supervised_epochs * int((fold_N != fold).sum()) for (_, fold), held in kept.items() if not held
+    )
     with progress("supervised", max(total, 1), "segments") as bar:
-        for seed, fold in jobs:
-            path = _path(folder, seed, fold)
-            if (seed, fold) in wanted:
+        for (seed, fold), held in kept.items():
+            in_fold_N = fold_N == fold
+            if held is None:
                 score_n, epoch = _teach_fold(settings, windows, y_N, fold_N, fold, seed, encoder, question, bar.advance)
-                with atomic_path(path) as temporary, open(temporary, "wb") as f:
-                    np.savez(f, score=score_n)
-                write_completion(path, content, len(score_n), epoch=epoch)
+                held = {"score": score_n}
+                keep_rows(_path(folder, seed, fold), content, windows.segment_id_N[in_fold_N], **held)
                 _log.info("supervised, fold %d of %d, seed %d: epoch %d chosen", fold + 1, n_folds, seed, epoch)
-            with np.load(path, allow_pickle=False) as arrays:
-                score_SN[seed, fold_N == fold] = arrays["score"]
+            score_SN[seed, in_fold_N] = held["score"]
     return score_SN
 
 

@@ -16,21 +16,20 @@ import torch
 from ecgppg.config.errors import InputError, RefusedError
 from ecgppg.config.settings import Settings
 from ecgppg.core.files import atomic_path, changed_keys, read_completion, read_json, write_completion, write_json
-from ecgppg.core.progress import progress
 from ecgppg.core.runlog import readable_seconds
-from ecgppg.data.dataset import BatchLoader, SplitWindows
-from ecgppg.data.sampler import ordered_batches
+from ecgppg.data.dataset import SplitWindows
 from ecgppg.models.registry import build_encoder
 from ecgppg.stages import embed, train
+from ecgppg.stages.embed_rows import embedded_rows
 from ecgppg.stages.evaluate_layout import EvaluationLayout
+from ecgppg.stages.evaluate_rows import keep_rows, kept_rows
 from ecgppg.stages.split import read_splits
 from ecgppg.store.embeddings import read_embeddings
 from ecgppg.store.reader import SegmentDataset
-from ecgppg.training.device import choose_device, deterministic
+from ecgppg.training.device import choose_device
 from ecgppg.training.export import PretrainedEncoder
 from ecgppg.training.fold import fold_patients, fold_splits
 
-BATCH_SIZE = 256
 _log = logging.getLogger("ecgppg.evaluate")
 
 
@@ -152,27 +151,27 @@ def in_order(values: np.ndarray, held_id_N: np.ndarray, wanted_id_N: np.ndarray)
 
 
 def untrained_embeddings(
-    layout: EvaluationLayout, encoder: dict[str, Any], windows: SplitWindows, seeds: int, device_name: str
+    settings: Settings, layout: EvaluationLayout, description: dict[str, Any], windows: SplitWindows
 ) -> list[np.ndarray]:
     """Embeddings by the same encoder with fresh weights, of as many seeds: what the architecture alone gives.
 
     Parameters
     ----------
+    settings : Settings
+        probe_seeds: weights of the seeds 1, 2, and so on.
     layout : EvaluationLayout
-    encoder : dict
-        Description of the encoder.
+    description : dict
+        Of the encoder, as `PretrainedEncoder.description`.
     windows : SplitWindows
-    seeds : int
-        Weights of the seeds 1, 2, and so on, none of them that of a trained encoder's start.
-    device_name : str
 
     Returns
     -------
     list of ndarray, float32 (N, D)
         In the order of `windows`.
     """
+    encoder, channels = description["encoder"], description["input"]["channels"]
     made = []
-    for seed in range(1, seeds + 1):
+    for seed in range(1, settings.probe_seeds + 1):
         path = layout.untrained(seed)
         content = {
             "encoder": encoder,
@@ -180,30 +179,17 @@ def untrained_embeddings(
             "dataset": str(windows.source.attributes.get("content_hash", "")),
             "windows": windows.fingerprint(),
         }
-        record = read_completion(path)
-        if record is None or record["content"] != content:
+        kept = kept_rows(path, content)
+        if kept is None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 network = build_encoder(encoder)
-            network = network.requires_grad_(False).eval().to(choose_device(device_name))
-            names = windows.source.attributes["channel_names"]
-            fresh = PretrainedEncoder(network, {"encoder": encoder, "input": {"channels": names}})
-            write_array(path, embed_windows(fresh, windows, f"untrained encoder {seed} of {seeds}"))
-            write_completion(path, content, len(windows))
-        with np.load(path, allow_pickle=False) as arrays:
-            made.append(arrays["embeddings"])
+            network = network.requires_grad_(False).eval().to(choose_device(settings.device))
+            fresh = PretrainedEncoder(network, {"encoder": encoder, "input": {"channels": channels}})
+            _log.info("untrained encoder %d of %d", seed, settings.probe_seeds)
+            kept = kept_embeddings(settings, path, content, fresh, windows)
+        made.append(kept["embeddings"])
     return made
-
-
-def embed_windows(encoder: PretrainedEncoder, windows: SplitWindows, what: str) -> np.ndarray:
-    """Whole windows through an encoder, float32 (N, D), in their order."""
-    embedding_ND = np.empty((len(windows), encoder.embedding_dim), np.float32)
-    plan = ordered_batches(len(windows), BATCH_SIZE)
-    with deterministic(), progress(what, len(windows), "segments") as bar:
-        for positions, batch in zip(plan, BatchLoader(windows).batches(plan), strict=True):
-            embedding_ND[positions] = encoder.embed(batch.x_BCT.numpy(), BATCH_SIZE)
-            bar.advance(len(positions))
-    return embedding_ND
 
 
 def _write_splits(path: Path, splits: pd.DataFrame) -> None:
@@ -218,7 +204,11 @@ def _write_splits(path: Path, splits: pd.DataFrame) -> None:
     write_completion(path, {}, len(splits))
 
 
-def write_array(path: Path, embedding_ND: np.ndarray) -> None:
-    """Write embeddings whose order is that of the windows they were made of."""
-    with atomic_path(path) as temporary, open(temporary, "wb") as f:
-        np.savez(f, embeddings=embedding_ND)
+def kept_embeddings(
+    settings: Settings, path: Path, content: dict[str, Any], encoder: PretrainedEncoder, windows: SplitWindows
+) -> dict[str, np.ndarray]:
+    """Embed windows and keep them: `embeddings`, float32 (N, D), in the order of the windows, and `segment_id`."""
+    with embedded_rows(encoder, windows, path, content, settings.loader_workers) as embedding_ND:
+        held = np.array(embedding_ND)
+        keep_rows(path, content, windows.segment_id_N, embeddings=held)
+    return {"embeddings": held, "segment_id": windows.segment_id_N}
