@@ -39,11 +39,13 @@ def beats_of(rhythm: str, rng: np.random.Generator) -> np.ndarray:
     return np.cumsum(rr_s) - 2.0
 
 
-def write_labelled_dataset(path: Path, n_patients: int = 18, n_windows: int = 4, seed: int = 0) -> dict[int, str]:
+def write_labelled_dataset(
+    path: Path, n_patients: int = 18, n_windows: int = 4, seed: int = 0, ages: tuple[str, ...] = ()
+) -> dict[int, str]:
     """Write a dataset file of ECG alone, and the config.json that built it; returns the rhythm of each patient.
 
-    Label columns: label_reference (A, N, O), label_irregular (1 for A, 0 else, -1 for the last patient), label_age
-    (float, follows the heart rate), stroke_this (the same as label_irregular, as if from codes).
+    Label columns: label_reference (A, N, O); label_irregular (1 for A, 0 else, -1 for the last patient) and stroke_this
+    (the same, as if from codes); label_age (float, follows the heart rate); label_age_text (`ages`, if given).
     """
     rng = np.random.default_rng(seed)
     n = n_patients * n_windows
@@ -85,6 +87,10 @@ def write_labelled_dataset(path: Path, n_patients: int = 18, n_windows: int = 4,
         "stroke_this": irregular_N,
         "label_age": np.round(rate_N).astype(np.float32),
     }
+    if ages:
+        names = tuple(sorted(set(ages) - {""}))
+        codes = [names.index(age) if age else Categories.UNKNOWN for age in ages]
+        columns["label_age_text"] = Categories(np.repeat(np.array(codes, np.uint8), n_windows), names)
     attributes = {
         "channel_names": ["ECG"],
         "units": ["mV"],

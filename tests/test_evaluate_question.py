@@ -1,6 +1,7 @@
 """Questions: which column and values, whom they leave out, and what is refused in one line."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,6 +72,15 @@ def test_words_that_are_no_question(word: str, against: str | None) -> None:
 def test_names_are_no_number(dataset: SegmentDataset) -> None:
     with pytest.raises(InputError, match="use --label"):
         read_answers(dataset, Question("label_reference", regression=True))
+
+
+def test_numbers_that_a_table_gave_as_text_are_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "full_dataset.h5"
+    write_labelled_dataset(path, n_patients=4, n_windows=1, ages=("61", "90+", "", "45.5"))
+    with open_dataset(path) as held:
+        answers = read_answers(held, Question("label_age_text", regression=True))
+    assert answers.y_N[:2].tolist() == [61, 90]
+    assert np.array_equal(answers.asked_N, [True, True, False, True])
 
 
 def test_codes_of_an_admission_come_with_a_caution() -> None:

