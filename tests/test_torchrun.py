@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ecgppg.cli import production
 from ecgppg.config.schema import OutputLayout
 from ecgppg.store.metadata import write_metadata
 from ecgppg.store.reader import open_dataset
@@ -63,7 +64,7 @@ def test_two_processes_take_the_step_of_one(layout: OutputLayout, data: Path, tm
 
 
 def test_losses_of_two_processes_follow_those_of_one(two_ranks: OutputLayout, layout: OutputLayout) -> None:
-    assert processes.ended(processes.start(processes.train, layout.root, {"num_epochs": 1})) == [0]
+    assert processes.ended(processes.start(processes.train, layout.root, {})) == [0]
     together, alone = read_metrics(two_ranks.metrics)[0], read_metrics(layout.metrics)[0]
     assert together["step"] == alone["step"] == 4
     assert together["train_loss"] == pytest.approx(alone["train_loss"], abs=1e-4)
@@ -107,6 +108,22 @@ def test_batches_that_cannot_be_shared_equally_are_refused(layout: OutputLayout)
 def test_commands_that_do_not_train_are_the_first_process_alone(layout: OutputLayout) -> None:
     words = ["--check", f"--output-dir={layout.root}"]
     assert processes.ended(processes.start(processes.command, words, ranks=2)) == [1, 0]
+
+
+def test_followers_end_where_the_first_process_does_not_train(layout: OutputLayout) -> None:
+    words = ["--train-only", f"--output-dir={layout.root}"]
+    assert processes.ended(processes.start(processes.command_of_followers, words, ranks=2)) == [0, 0]
+    assert not layout.metrics.exists()
+
+
+def test_fresh_is_refused_where_it_might_be_repeated(layout: OutputLayout, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("RUN_ID", "x"), ("RESTART_COUNT", "0")):
+        monkeypatch.setenv(f"TORCHELASTIC_{name}", value)
+    for name, value in (("RANK", "0"), ("WORLD_SIZE", "4"), ("LOCAL_WORLD_SIZE", "2")):
+        monkeypatch.setenv(name, value)
+    (layout.root / "latest_checkpoint.pth").write_bytes(b"x")
+    assert production.main(["--train-only", "--fresh", f"--output-dir={layout.root}"]) == 2
+    assert (layout.root / "latest_checkpoint.pth").exists()
 
 
 def torchrun(layout: OutputLayout, *words: str) -> subprocess.Popen[bytes]:

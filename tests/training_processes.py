@@ -11,7 +11,7 @@ from typing import Any
 from ecgppg.config.schema import OutputLayout
 from tests.small_dataset import small_settings
 
-PATIENCE_S = 120.0
+PATIENCE_S = 600.0
 _stores: list[Any] = []
 """Kept, since a store that is forgotten is closed."""
 _context = multiprocessing.get_context("forkserver")
@@ -75,6 +75,16 @@ def command(words: list[str]) -> None:
     from ecgppg.cli.production import main
 
     sys.exit(main(words))
+
+
+def command_of_followers(words: list[str]) -> None:
+    """The command, but the first process ends without training."""
+    from ecgppg.training.distributed import release_followers
+
+    if os.environ["RANK"] == "0":
+        release_followers()
+    else:
+        command(words)
 
 
 def wait_until(condition: Any, processes: list[multiprocessing.process.BaseProcess], every_s: float = 0.002) -> None:

@@ -63,11 +63,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Do what the options ask for; of the processes that torchrun starts, the first does all and the rest train."""
-    from ecgppg.core.ranks import is_relaunch, rank_and_world
+    from ecgppg.core.ranks import is_relaunch, on_several_machines, rank_and_world
 
     rank, world = rank_and_world()
     if rank > 0:
         return follow(args)
+    if args.fresh and on_several_machines():
+        from ecgppg.config.errors import ConfigError
+
+        # A machine that joins again has all started again, and none of them can tell.
+        raise ConfigError("--fresh: not with torchrun on several machines; give it once on one, then train on all")
     # torchrun starts a failed run again with the options it had: what was begun anew is not begun anew again.
     args.fresh = args.fresh and not is_relaunch()
     code = do(args)

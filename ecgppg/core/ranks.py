@@ -21,3 +21,8 @@ def is_follower() -> bool:
 def is_relaunch() -> bool:
     """Whether torchrun has started this process again, with the same options, after another one failed."""
     return "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+
+
+def on_several_machines() -> bool:
+    """Whether torchrun spread the processes over machines."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "0")) not in (0, rank_and_world()[1])
