@@ -17,7 +17,8 @@ from ecgppg.core.files import read_completion
 from ecgppg.stages import report
 from ecgppg.stages import train as train_stage
 from ecgppg.stages.report_curves import Panel, curves_svg, series
-from ecgppg.stages.report_training import collapse_body
+from ecgppg.stages.report_data import splits_body
+from ecgppg.stages.report_training import collapse_body, training_body
 from ecgppg.training.collapse import LEAST_EFFECTIVE_RANK
 from ecgppg.training.monitor import read_metrics
 from tests.evaluation_sample import write_sample
@@ -106,15 +107,16 @@ def test_splits_are_counted_and_small_groups_hidden(layout: OutputLayout) -> Non
     splits.to_parquet(layout.splits)
     ids = pd.DataFrame({"subject_id": [s for s in range(1, 13) for _ in range(12)]})
     ids.to_parquet(layout.metadata)
-    report.run(small_settings(min_cell_patients=1), layout)
-    words = read_page(layout).text.split()
-    at = words.index("train")
-    assert words[at : at + 4] == ["train", "6", "72", "50%"]
-    assert " ".join(words).count("stroke 3 1 1") == 1
-    report.run(small_settings(min_cell_patients=5), layout)
-    words = read_page(layout).text.split()
-    assert " ".join(words).count("val <5 test <5") == 1
-    assert "stroke <5 <5 <5" in " ".join(words)
+
+    def words(least: int) -> str:
+        tags = Tags()
+        tags.feed(splits_body(layout, small_settings(min_cell_patients=least)))
+        return " ".join(tags.text.split())
+
+    assert "train 6 72 50% val 3 36 25% test 3 36 25% risk reserve (inside test) 0 0 0%" in words(1)
+    assert "stroke 3 1 1" in words(1)
+    assert "val <5 test <5" in words(5)
+    assert "stroke <5 <5 <5" in words(5)
 
 
 def test_evaluations_are_tabled_beside_their_figures(layout: OutputLayout) -> None:
@@ -134,8 +136,7 @@ def test_a_collapse_is_told(layout: OutputLayout) -> None:
     rows[-1] |= {"effective_rank": LEAST_EFFECTIVE_RANK - 0.5, "skipped_steps": 3}
     layout.metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert "Collapsed in the last epoch: effective rank 1.5, under 2." in collapse_body(layout)
-    report.run(small_settings(), layout)
-    assert "3 steps were skipped" in read_page(layout).text
+    assert "3 steps were skipped" in training_body(layout, small_settings())
 
 
 def test_metrics_of_other_releases_are_read_for_what_they_hold(layout: OutputLayout) -> None:
@@ -152,7 +153,8 @@ def test_metrics_of_other_releases_are_read_for_what_they_hold(layout: OutputLay
 
 
 @pytest.mark.parametrize("name", ["card_json", "patterns"])
-def test_a_file_that_does_not_hold_what_it_should_is_named(layout: OutputLayout, name: str) -> None:
+def test_a_file_that_does_not_hold_what_it_should_is_named(tmp_path: Path, name: str) -> None:
+    layout = OutputLayout(tmp_path)
     path = getattr(layout, name)
     path.parent.mkdir(exist_ok=True)
     for content in ("[]", "{}", "3"):
