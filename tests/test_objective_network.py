@@ -24,7 +24,7 @@ from ecgppg.training.validation import Validation, validate
 from tests.small_dataset import small_settings, write_small_dataset
 from tests.two_ranks import whole_batch
 
-OFF: dict[str, object] = {"objective_views": 0.0, "crop_seconds": 2}
+OFF: dict[str, object] = {"objective_views": 0.0, "objective_beats": 0.0, "crop_seconds": 2}
 ALL: dict[str, object] = {
     "objective_views": 0.5, "objective_near": 0.3, "objective_ecg_ppg": 2.0, "objective_beats": 0.2, "crop_seconds": 2,
 }  # fmt: skip

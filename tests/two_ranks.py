@@ -22,7 +22,7 @@ TERMS = ("views", "near", "ecg_ppg", "beats", "nobody")
 
 BASE: dict[str, object] = {
     "batch_size": 8, "hidden_dims": [8, 8], "embedding_dim": 8, "projection_dim": 6, "crop_seconds": 2,
-    "learnable_temperature": True, "same_patient_negatives": False,
+    "learnable_temperature": True, "same_patient_negatives": False, "objective_beats": 0.0,
 }  # fmt: skip
 NETWORKS: dict[str, dict[str, object]] = {
     "views alone": {},

@@ -15,12 +15,15 @@ class ObjectiveSettings(SettingsPart):
     encoder_name: Literal["resnet1d", "two_towers"] = content(
         "train", "resnet1d", "resnet1d: one network over the channels; two_towers: one a channel"
     )
+    rhythm_branch: bool = content(
+        "train", True, "whether the encoder also reads the autocorrelation of the signal's steepness"
+    )
     objective_views: float = content("train", 1.0, "weight of: two augmented views of a window", ge=0, le=1000)
     objective_near: float = content("train", 0.0, "weight of: two windows of a record near in time", ge=0, le=1000)
     near_seconds: float = content("train", 60.0, "farthest two such windows start apart, s", gt=0, le=86_400)
     objective_ecg_ppg: float = content("train", 0.0, "weight of: ECG against PPG of a window", ge=0, le=1000)
     objective_beats: float = content(
-        "train", 0.0, "weight of: predicting heart rate and RR variation as the beat detector found them", ge=0, le=1000
+        "train", 1.0, "weight of: predicting heart rate and RR variation as the beat detector found them", ge=0, le=1000
     )
     same_patient_negatives: bool = content(
         "train", False, "whether windows of one patient are told apart from each other"

@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
+from ecgppg.models.rhythm import FEATURES, Rhythm
+
 STEM_KERNEL, STEM_STRIDE = 15, 4
 BLOCK_KERNEL = 5
 BLOCKS_PER_STAGE = 2
@@ -35,9 +37,11 @@ class ResNet1d(nn.Module):
         Features of each stage; every stage halves the time axis, after a stem that quarters it.
     embedding_dim : int
         Length of an embedding.
+    rhythm : bool
+        Whether the embedding is also made of what repeats in the window, see `models.rhythm`.
     """
 
-    def __init__(self, n_channels: int, hidden_dims: Sequence[int], embedding_dim: int) -> None:
+    def __init__(self, n_channels: int, hidden_dims: Sequence[int], embedding_dim: int, rhythm: bool = False) -> None:
         super().__init__()
         first = hidden_dims[0]
         self.stem = TimeConv(n_channels, first, STEM_KERNEL, stride=STEM_STRIDE, padding=STEM_KERNEL // 2)
@@ -50,7 +54,8 @@ class ResNet1d(nn.Module):
             blocks.extend(ResidualBlock(width, width, stride=1) for _ in range(BLOCKS_PER_STAGE - 1))
         self.blocks = nn.Sequential(*blocks)
         self.norm = group_norm(hidden_dims[-1])
-        self.linear = nn.Linear(2 * hidden_dims[-1], embedding_dim)
+        self.rhythm = Rhythm(n_channels) if rhythm else None
+        self.linear = nn.Linear(2 * hidden_dims[-1] + (FEATURES if rhythm else 0), embedding_dim)
 
     def forward(self, z_BCT: Tensor, present_BC: Tensor) -> Tensor:
         """Embed windows of any length.
@@ -72,7 +77,10 @@ class ResNet1d(nn.Module):
             z_BC1T = z_BC1T.contiguous(memory_format=torch.channels_last)
         h_BH1T = self.stem(z_BC1T) + self.presence(present_BC)[..., None, None]
         h_BH1T = self.norm(self.blocks(h_BH1T)).relu_()
-        return self.linear(_pool(h_BH1T.squeeze(2)))
+        pooled_BR = _pool(h_BH1T.squeeze(2))
+        if self.rhythm is not None:
+            pooled_BR = torch.cat([pooled_BR, self.rhythm(z_BCT)], dim=1)
+        return self.linear(pooled_BR)
 
 
 def _pool(h_BHT: Tensor) -> Tensor:

@@ -37,6 +37,7 @@ def encoder_config(settings: Settings) -> dict[str, object]:
         "n_channels": len(settings.channels),
         "hidden_dims": list(settings.hidden_dims),
         "embedding_dim": settings.embedding_dim,
+        "rhythm": settings.rhythm_branch,
     }
 
 
