@@ -36,6 +36,7 @@ _APART_S = 0.2
 """Two lags closer than this are one: no beat follows another sooner."""
 
 _RISE_S = 0.3
+_FINE_S = 0.008
 _EDGE_S = 0.25
 """A pulse this near to a window's end may be cut off: nothing is expected there."""
 
@@ -50,6 +51,7 @@ class _Search(NamedTuple):
     bin: float
     apart_bins: int
     rise: int
+    fine: int
     edge: float
 
 
@@ -71,21 +73,26 @@ def pulse_lag(ecg_NT: np.ndarray, ppg_NT: np.ndarray, ecg_beats: Beats, ppg_beat
         float32 (N,), seconds within `LAG_RANGE_S`; NaN where fewer than `LEAST_BEATS` beats have a pulse, where the
         pulses do not follow the beats, or where another lag is nearly as good.
     """
-    bin_s = 2 * LIMIT_S / _BINS
-    how = _Search(
-        lowest=LAG_RANGE_S[0] * fs_hz,
-        highest=LAG_RANGE_S[1] * fs_hz,
-        limit=LIMIT_S * fs_hz,
-        resolution=_RESOLUTION_S * fs_hz,
-        bin=bin_s * fs_hz,
-        apart_bins=round(_APART_S / bin_s),
-        rise=round(_RISE_S * fs_hz),
-        edge=_EDGE_S * fs_hz,
-    )
     lag_N = np.full(len(ecg_NT), np.nan, np.float32)
     ecg_NT, ppg_NT = np.asarray(ecg_NT, np.float32), np.asarray(ppg_NT, np.float32)
-    _lags(ecg_NT, ppg_NT, ecg_beats.position_NB, ppg_beats.position_NB, how, fs_hz, lag_N)
+    _lags(ecg_NT, ppg_NT, ecg_beats.position_NB, ppg_beats.position_NB, float(fs_hz), lag_N)
     return lag_N
+
+
+@compiled
+def _search(fs_hz: float) -> _Search:
+    bin_s = 2 * LIMIT_S / _BINS
+    return _Search(
+        LAG_RANGE_S[0] * fs_hz,
+        LAG_RANGE_S[1] * fs_hz,
+        LIMIT_S * fs_hz,
+        _RESOLUTION_S * fs_hz,
+        bin_s * fs_hz,
+        round(_APART_S / bin_s),
+        round(_RISE_S * fs_hz),
+        max(round(_FINE_S * fs_hz), 1),
+        _EDGE_S * fs_hz,
+    )
 
 
 @compiled
@@ -94,20 +101,20 @@ def _lags(
     ppg_NT: np.ndarray,
     peak_NB: np.ndarray,
     top_NB: np.ndarray,
-    how: _Search,
     fs_hz: float,
     lag_N: np.ndarray,
 ) -> None:
+    how = _search(fs_hz)
     r_K, pulse_K = np.empty(peak_NB.shape[1]), np.empty(top_NB.shape[1])
     n_bins = int((how.highest - how.lowest + 2 * how.limit) / how.bin) + 1
-    sums_L3 = np.empty((n_bins, 3))
+    sums_3L = np.empty((3, n_bins))
     for row in range(len(ecg_NT)):
         n = _peaks(ecg_NT[row], peak_NB[row], r_K)
         m = _rises(ppg_NT[row], top_NB[row], how, pulse_K)
         if n < LEAST_BEATS or m < LEAST_BEATS:
             continue
-        _fill_bins(r_K[:n], pulse_K[:m], how, sums_L3)
-        lag = _clearly_best(sums_L3, r_K[:n], how, ppg_NT.shape[1])
+        _fill_bins(r_K[:n], pulse_K[:m], how, sums_3L)
+        lag = _clearly_best(sums_3L, r_K[:n], how, ppg_NT.shape[1])
         if how.lowest <= lag <= how.highest:
             lag_N[row] = lag / fs_hz
 
@@ -128,25 +135,41 @@ def _peaks(x_T: np.ndarray, peak_B: np.ndarray, r_K: np.ndarray) -> int:
 def _rises(x_T: np.ndarray, top_B: np.ndarray, how: _Search, pulse_K: np.ndarray) -> int:
     """Where each pulse rises most steeply, between the samples; how many there are. Those cut by the ends are left out.
 
-    Every other sample is looked at: what the PPG's band leaves is smooth.
+    By long steps first, then by a quarter of one to either side: what the PPG's band leaves is smooth.
     """
-    n, before = 0, 2
+    n, fine, last = 0, how.fine, len(x_T) - 1
+    step = 4 * fine
     for top in top_B:
         if top < 0:
             break
         steepest, at = np.float32(0), -1
-        # No way out of the loop before its end: a branch foreseen wrongly costs as much as all of it.
-        for t in range(min(top, len(x_T) - 4), max(top - how.rise, before), -2):
-            rise = x_T[t + 1] - x_T[t - 1]
-            at = t if rise > steepest else at
-            steepest = rise if rise > steepest else steepest
-        before = max(top, 2)
-        if at >= 0:
-            pulse = at + 2 * _summit(x_T[at - 1] - x_T[at - 3], steepest, x_T[at + 3] - x_T[at + 1])
-            if how.edge <= pulse <= len(x_T) - 1 - how.edge:
-                pulse_K[n] = pulse
-                n += 1
+        highest, lowest = min(top, last - step), max(top - how.rise, step)
+        above = x_T[highest]
+        for t in range(highest - step, lowest, -step):
+            rise = above - x_T[t]
+            above = x_T[t]
+            if rise > steepest:
+                steepest, at = rise, t
+        if at < 0:
+            continue
+        at += 2 * fine
+        before, here, after = _rise(x_T, at - 2 * fine, fine), _rise(x_T, at, fine), _rise(x_T, at + 2 * fine, fine)
+        if before > here:
+            at -= 2 * fine
+            before, here, after = _rise(x_T, at - 2 * fine, fine), before, here
+        elif after > here:
+            at += 2 * fine
+            before, here, after = here, after, _rise(x_T, at + 2 * fine, fine)
+        pulse = at + 2 * fine * _summit(before, here, after)
+        if how.edge <= pulse <= last - how.edge:
+            pulse_K[n] = pulse
+            n += 1
     return n
+
+
+@compiled
+def _rise(x_T: np.ndarray, t: int, fine: int) -> np.float32:
+    return x_T[t + fine] - x_T[t - fine]
 
 
 @compiled
@@ -158,37 +181,41 @@ def _summit(before: float, here: float, after: float) -> float:
 
 
 @compiled
-def _fill_bins(r_K: np.ndarray, pulse_K: np.ndarray, how: _Search, sums_L3: np.ndarray) -> None:
+def _fill_bins(r_K: np.ndarray, pulse_K: np.ndarray, how: _Search, sums_3L: np.ndarray) -> None:
     """For each bin of lags, how many pulses follow a beat so, and the sums of their times and of the squares."""
-    sums_L3[:] = 0
+    count_L, total_L, squares_L = sums_3L
+    sums_3L[:] = 0
     lowest, first = how.lowest - how.limit, 0
     per_bin = 1 / how.bin
     for r in r_K:
         while first < len(pulse_K) and pulse_K[first] - r < lowest:
             first += 1
         for j in range(first, len(pulse_K)):
-            after_s = pulse_K[j] - r
-            k = int((after_s - lowest) * per_bin)
-            if k >= len(sums_L3):
+            after = pulse_K[j] - r
+            k = int((after - lowest) * per_bin)
+            if k >= len(count_L):
                 break
-            sums_L3[k, 0] += 1
-            sums_L3[k, 1] += after_s
-            sums_L3[k, 2] += after_s * after_s
+            count_L[k] += 1
+            total_L[k] += after
+            squares_L[k] += after * after
 
 
 @compiled
-def _clearly_best(sums_L3: np.ndarray, r_K: np.ndarray, how: _Search, n_samples: int) -> float:
+def _clearly_best(sums_3L: np.ndarray, r_K: np.ndarray, how: _Search, n_samples: int) -> float:
     """The lag whose misfit is far below that of all others; NaN where there is none."""
     best, best_misfit, next_misfit = np.nan, np.inf, how.limit**2
-    n_near, most, at, end = 0.0, 0.0, -1, len(sums_L3) - 1
-    for k in range(len(sums_L3)):
-        n_near += sums_L3[k, 0] - (sums_L3[k - _BINS, 0] if k >= _BINS else 0.0)
+    count_L = sums_3L[0]
+    n_near, most, at, end = 0.0, 0.0, -1, len(count_L) - 1
+    for k in range(len(count_L)):
+        n_near += count_L[k]
+        if k >= _BINS:
+            n_near -= count_L[k - _BINS]
         if n_near > most:
             most, at = n_near, k
         if at < 0 or (k - at < how.apart_bins and k < end):
             continue
         if most >= 3:
-            lag, misfit = _misfit(sums_L3[max(at + 1 - _BINS, 0) : at + 1], r_K, how, n_samples)
+            lag, misfit = _misfit(sums_3L[:, max(at + 1 - _BINS, 0) : at + 1], r_K, how, n_samples)
             next_misfit = min(next_misfit, max(misfit, best_misfit))
             if misfit < best_misfit:
                 best, best_misfit = lag if most >= LEAST_BEATS else np.nan, misfit
@@ -197,13 +224,13 @@ def _clearly_best(sums_L3: np.ndarray, r_K: np.ndarray, how: _Search, n_samples:
 
 
 @compiled
-def _misfit(sums_L3: np.ndarray, r_K: np.ndarray, how: _Search, n_samples: int) -> tuple[float, float]:
+def _misfit(sums_3L: np.ndarray, r_K: np.ndarray, how: _Search, n_samples: int) -> tuple[float, float]:
     """The mean lag of what is in some bins, and its misfit, squared."""
     n, total, squares = 0.0, 0.0, 0.0
-    for k in range(len(sums_L3)):
-        n += sums_L3[k, 0]
-        total += sums_L3[k, 1]
-        squares += sums_L3[k, 2]
+    for k in range(sums_3L.shape[1]):
+        n += sums_3L[0, k]
+        total += sums_3L[1, k]
+        squares += sums_3L[2, k]
     lag, first, over = total / n, 0, len(r_K)
     while first < over and r_K[first] + lag < how.edge:
         first += 1
