@@ -61,8 +61,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> OutputLayout:
     layout = OutputLayout(tmp_path_factory.mktemp("<trained>"))
     write_small_dataset(layout)
     train_stage.run(small_settings(), layout)
-    # Two epochs of a few steps leave projections close together yet, as a collapse would.
-    rows = [row | {"uniformity": -1.5} for row in read_metrics(layout.metrics)]
+    # As if of more steps: a few leave projections close together yet, as a collapse would.
+    rows = [row | {"uniformity": -1.5, "step": 150 * row["epoch"]} for row in read_metrics(layout.metrics)]
     layout.metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return layout
 
@@ -136,6 +136,9 @@ def test_a_collapse_is_told(layout: OutputLayout) -> None:
     rows[-1] |= {"effective_rank": LEAST_EFFECTIVE_RANK - 0.5, "skipped_steps": 3}
     layout.metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert "Collapsed in the last epoch: effective rank 1.5, under 2." in collapse_body(layout)
+    rows[-1]["step"] = 199
+    layout.metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert "Not judged before 200 steps" in collapse_body(layout)
     assert "3 steps were skipped" in training_body(layout, small_settings())
 
 

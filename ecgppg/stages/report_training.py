@@ -7,7 +7,7 @@ from ecgppg.config.settings import Settings
 from ecgppg.core.files import read_json
 from ecgppg.stages.report_curves import Panel, curves_svg, is_number
 from ecgppg.stages.report_page import figure, not_run, note, table, tiles, verdict
-from ecgppg.training.collapse import HIGHEST_UNIFORMITY, LEAST_EFFECTIVE_RANK, LEAST_EMBEDDING_STD
+from ecgppg.training.collapse import GRACE_STEPS, HIGHEST_UNIFORMITY, LEAST_EFFECTIVE_RANK, LEAST_EMBEDDING_STD
 from ecgppg.training.export import DESCRIPTION
 from ecgppg.training.model_card import OBJECTIVES
 from ecgppg.training.monitor import read_metrics
@@ -53,11 +53,16 @@ def collapse_body(layout: OutputLayout) -> str:
     drawn = curves_svg(rows, COLLAPSE)
     if not drawn:
         return not_run("No validation windows, so nothing was measured." if rows else "Training has not run.")
-    signs = [words for row in rows[-1:] for words in _signs(row)]
+    return _judgement(rows[-1]) + figure(drawn, "signs of collapse by epoch, with their limits") + note(EXPLAINED)
+
+
+def _judgement(last: dict[str, Any]) -> str:
+    step = last.get("step", GRACE_STEPS)
+    if is_number(step) and step < GRACE_STEPS:
+        return note(f"Not judged before {GRACE_STEPS} steps: a network that was just drawn looks collapsed.")
+    signs = _signs(last)
     said = f"Collapsed in the last epoch: {'; '.join(signs)}." if signs else "No sign of collapse in the last epoch."
-    return (
-        verdict(said, good=not signs) + figure(drawn, "signs of collapse by epoch, with their limits") + note(EXPLAINED)
-    )
+    return verdict(said, good=not signs)
 
 
 def _panels(rows: list[dict[str, Any]], settings: Settings) -> list[Panel]:
