@@ -1,6 +1,7 @@
 """Several processes train as one does, stop together, and are started again by torchrun where one was killed."""
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -80,6 +81,15 @@ def test_a_killed_process_ends_the_other_which_saves_and_both_go_on(
     assert_same(layout, two_ranks)
 
 
+def test_a_share_that_is_not_finite_is_skipped_by_all(layout: OutputLayout) -> None:
+    assert processes.ended(processes.start(processes.train_with_a_bad_share, layout.root, 1, ranks=2)) == [0, 0]
+    (row,) = read_metrics(layout.metrics)
+    assert (row["skipped_steps"], row["step"]) == (1, 4)
+    assert math.isfinite(row["train_loss"])
+    assert math.isfinite(row["val_loss"])
+
+
+@pytest.mark.slow
 def test_a_checkpoint_of_two_processes_is_continued_by_one(two_ranks: OutputLayout, layout: OutputLayout) -> None:
     processes.ended(processes.start(processes.train, layout.root, {}, 6, 0, ranks=2))
     assert processes.ended(processes.start(processes.train, layout.root, {})) == [0]
@@ -89,7 +99,7 @@ def test_a_checkpoint_of_two_processes_is_continued_by_one(two_ranks: OutputLayo
     assert load_checkpoint(layout.latest_checkpoint).state.step == 8
 
 
-@pytest.mark.parametrize("asked", [[1], [0, 1]])
+@pytest.mark.parametrize("asked", [[1], pytest.param([0, 1], marks=pytest.mark.slow)])
 def test_sigterm_to_one_or_all_stops_all_after_the_same_step(layout: OutputLayout, asked: list[int]) -> None:
     words = ["--train-only", f"--output-dir={layout.root}", "--num-epochs=100"]
     started = processes.start(processes.command, words, ranks=2)

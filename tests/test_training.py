@@ -83,7 +83,7 @@ def test_encoder_folder_names_its_patients_and_loads(layout: OutputLayout) -> No
     assert manifest["dataset_content_hash"] == windows_of(layout, "train").source.attributes["content_hash"]
     assert encoder.description["weights"]["epoch"] == summary["best_epoch"]
     card = (layout.encoder / "model_card.md").read_text()
-    assert "72 windows of 6 patients" in card
+    assert "| train | 72 |" in card
     assert "Limits" in card
 
 
@@ -142,6 +142,9 @@ def test_twenty_bad_steps_in_a_row_end_the_run(layout: OutputLayout, monkeypatch
         train_stage.run(small_settings(num_epochs=50), layout)
     rows = [json.loads(line) for line in layout.metrics.read_text().splitlines()]
     assert [row["train_loss"] for row in rows] == [None] * 4
+    # What was saved remembers them: the next bad step ends it again, unless more are allowed.
+    with pytest.raises(RunError, match=r"21 steps in a row.*max_skipped_steps is 3"):
+        train_stage.run(small_settings(num_epochs=50, max_skipped_steps=3), layout)
 
 
 def test_schedule_warms_up_and_falls_to_nothing() -> None:

@@ -68,6 +68,23 @@ def train(root: Path, changes: dict[str, Any], kill_at: int | None = None, rank_
     stage.run(small_settings(checkpoint_minutes=0, **changes), OutputLayout(root))
 
 
+def train_with_a_bad_share(root: Path, rank: int) -> None:
+    """Train in the folder; in one process the loss of the second step is not a number."""
+    from ecgppg.training.step import ContrastiveStep
+
+    original, seen = ContrastiveStep.outcome, [0]
+
+    def outcome(self: ContrastiveStep, *args: Any) -> Any:
+        result = original(self, *args)
+        seen[0] += self.model.training
+        if self.model.training and seen[0] == 2 and os.environ["RANK"] == str(rank):
+            object.__setattr__(result, "loss", result.loss * math.nan)
+        return result
+
+    ContrastiveStep.outcome = outcome  # type: ignore[method-assign]
+    train(root, {"num_epochs": 1})
+
+
 def command(words: list[str]) -> None:
     """The command production_pipeline.py."""
     import sys
