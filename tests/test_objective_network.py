@@ -97,7 +97,7 @@ def test_a_term_of_weight_zero_is_not_computed() -> None:
         "objective_ecg_ppg": (0, 0, 0, 2, 2),
         "objective_beats": (8, 0, 0, 0, 0),
     }
-    assert set(build_model(small_settings())) == {"encoder", "projector"}
+    assert set(build_model(small_settings(objective_beats=0.0))) == {"encoder", "projector"}
 
 
 def test_the_objective_does_not_change_the_first_weights_of_the_encoder() -> None:
@@ -133,7 +133,9 @@ def test_a_constant_batch_and_one_of_a_single_patient_give_finite_steps() -> Non
     batch = whole_batch()
     constant = replace(batch, x_BCT=torch.ones_like(batch.x_BCT))
     assert trained(constant, **ALL).taken
-    one_patient = trained(replace(batch, subject_id_B=torch.zeros_like(batch.subject_id_B)), crop_seconds=2)
+    one_patient = trained(
+        replace(batch, subject_id_B=torch.zeros_like(batch.subject_id_B)), crop_seconds=2, objective_beats=0.0
+    )
     assert one_patient.taken
     assert (one_patient.loss, one_patient.grad_norm) == (0, 0)
 
@@ -183,7 +185,7 @@ def test_validation_measures_every_term_and_the_embedding_whatever_is_trained(tm
 
 
 def test_validation_without_ppg_leaves_that_term_out_of_the_sum(tmp_path: Path) -> None:
-    result = measured(tmp_path, without_ppg=True, objective_ecg_ppg=1.0)
+    result = measured(tmp_path, without_ppg=True, objective_ecg_ppg=1.0, objective_beats=0.0)
     assert math.isnan(result.terms["objective_ecg_ppg"])
     assert result.loss == pytest.approx(result.terms["objective_views"])
 
@@ -191,7 +193,7 @@ def test_validation_without_ppg_leaves_that_term_out_of_the_sum(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"objective_views": 0}, "all are 0, which leaves nothing to learn"),
+        ({"objective_views": 0, "objective_beats": 0}, "all are 0, which leaves nothing to learn"),
         ({"objective_ecg_ppg": 1, "channels": ["ECG"], "required_channels": ["ECG"]}, "objective_ecg_ppg: needs"),
         ({"learnable_temperature": True, "temperature_floor": 0.1}, "temperature: has to start above"),
         ({"objective_near": -1}, "setting objective_near"),
