@@ -28,6 +28,8 @@ from training_sides import Task, alone, delivered, profiled, whole_steps
 from ecgppg.config.presets import ENCODER_SIZES
 from ecgppg.training.device import choose_device
 
+BUSY = "by processor time"
+
 
 def parse() -> argparse.Namespace:
     """Options of the benchmark."""
@@ -84,16 +86,16 @@ def ratios(runs: list[dict[str, Any]], sizes: list[str]) -> dict[str, list[float
     for size in sizes:
         steps = [run["sizes"][size] for run in runs]
         out[f"train {size}"] = [s["train"] / s["naive_train"] for s in steps]
-        # A thread that reads or augments is busy for so much of the time in which a step takes as many windows.
-        out[f"share of a step: read, {size}"] = [s["train"] / p["read"] for s, p in zip(steps, parts, strict=True)]
-        out[f"share of a step: augment, {size}"] = [
-            s["train"] / p["augment"] for s, p in zip(steps, parts, strict=True)
-        ]
+        out[f"train {size}, {BUSY}"] = [s["train_busy"] / s["naive_train_busy"] for s in steps]
+        both = list(zip(steps, parts, strict=True))
+        out[f"share of a step: read, {size}"] = [s["train_busy"] / p["read"] for s, p in both]
+        out[f"share of a step: augment, {size}"] = [s["train_busy"] / p["augment"] for s, p in both]
         out[f"share of roofline: {size}"] = [
-            s["flops_per_window"] * s["train"] / s["matmul_flops_per_s"] for s in steps
+            s["flops_per_window"] * s["train_busy"] / s["matmul_flops_per_s"] for s in steps
         ]
     if {"small", "base"} <= set(sizes):
-        out["small / base"] = [run["sizes"]["small"]["train"] / run["sizes"]["base"]["train"] for run in runs]
+        for name, rate in (("small / base", "train"), (f"small / base, {BUSY}", "train_busy")):
+            out[name] = [run["sizes"]["small"][rate] / run["sizes"]["base"][rate] for run in runs]
     return out
 
 

@@ -31,8 +31,8 @@ def report(result: dict[str, Any]) -> str:
         flops = step["flops_per_window"]
         lines += [
             f"{size}: training {step['train']:,.1f} segments/s, naive {step['naive_train']:,.1f}; "
-            f"{flops / 1e9:.2f} GFLOP a segment, {flops * step['train'] / 1e9:,.1f} GFLOP/s "
-            f"of the {step['matmul_flops_per_s'] / 1e9:,.1f} of a large matrix product",
+            f"{flops / 1e9:.2f} GFLOP a segment, {flops * step['train_busy'] / 1e9:,.1f} GFLOP a busy "
+            f"second of the {step['matmul_flops_per_s'] / 1e9:,.1f} of a large matrix product",
             "  time of a step by operation: "
             + ", ".join(f"{name.removeprefix('aten::')} {share:.0%}" for name, share in result["operations"][size]),
         ]

@@ -1,7 +1,7 @@
 """How near a training step comes to what the machine can multiply: its floating-point operations against a matmul's."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -12,10 +12,10 @@ MATRIX = {"cpu": 1024, "cuda": 8192}
 
 
 def matmul_flops_per_s(device: torch.device, bf16: bool, seconds: float) -> float:
-    """The rate of one large square product in the arithmetic of the step: the roof."""
+    """The rate of one large square product in the arithmetic of the step, by `busy_clock`: the roof."""
     n = MATRIX[device.type]
     a, b = (torch.randn(n, n, device=device, dtype=torch.bfloat16 if bf16 else torch.float32) for _ in range(2))
-    return 2 * n**3 * rate(lambda: [a @ b], seconds, device)
+    return 2 * n**3 * rates(lambda: [a @ b], seconds, busy_clock(device), device=device)[0]
 
 
 def count_flops(forward: Callable[[], torch.Tensor]) -> int:
@@ -39,31 +39,37 @@ def shares_of_operations(step: Callable[[], object], device: torch.device, n: in
     return [(key, us / whole) for us, key in times[:n]]
 
 
-def rate(
-    work: Callable[[], list[object]] | Callable[[], list[torch.Tensor]],
+def busy_clock(device: torch.device) -> Callable[[], float]:
+    """On a CPU the processor time of all threads, which others on the machine change little; on a GPU the clock."""
+    return time.process_time if device.type == "cpu" else time.perf_counter
+
+
+def rates(
+    work: Callable[[], Sequence[object]],
     seconds: float,
+    *clocks: Callable[[], float],
     device: torch.device | None = None,
-    clock: Callable[[], float] = time.perf_counter,
-) -> float:
-    """Things a second: `work` is called until so much time of the clock has passed, after once for nothing.
+) -> list[float]:
+    """Things a second by each clock, measured together.
 
     Parameters
     ----------
     work : callable
-        Does some of it and returns what it did, for its length.
+        Does some of it and returns what it did, for its length. Called once for nothing, then until the first clock
+        has gone on by `seconds`.
     seconds : float
-    device : torch.device, optional
-        Waited for before the clock is read.
-    clock : callable
+    *clocks : callable
         `time.thread_time` counts the processor time of this thread alone.
+    device : torch.device, optional
+        Waited for before the clocks are read.
     """
     wait = torch.cuda.synchronize if device is not None and device.type == "cuda" else nullcontext
     work()
     wait()
-    done, began_s = 0, clock()
+    done, began = 0, [clock() for clock in clocks]
     while True:
         done += len(work())
         wait()
-        passed_s = clock() - began_s
-        if passed_s >= seconds:
-            return done / passed_s
+        passed = [clock() - start for clock, start in zip(clocks, began, strict=True)]
+        if passed[0] >= seconds:
+            return [done / passed_s for passed_s in passed]

@@ -1,7 +1,7 @@
 """What is measured of training, of ours and of the naive way: reading alone, augmenting alone, and whole steps."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import torch
 from training_naive import NaiveTraining, PlainItems, two_views, write_plain
-from training_roofline import count_flops, matmul_flops_per_s, rate, shares_of_operations
+from training_roofline import busy_clock, count_flops, matmul_flops_per_s, rates, shares_of_operations
 
 from ecgppg.config.settings import Settings
 from ecgppg.data.augment import Augmentation
@@ -96,17 +96,20 @@ def alone(task: Task) -> dict[str, float]:
 
 
 def _alone(task: Task) -> dict[str, float]:
-    clock, seconds = time.thread_time, task.seconds
     windows, rng = task.windows, np.random.default_rng(0)
     positions = (rng.permutation(len(windows))[:1024] for _ in count())
-    out = {"read": rate(lambda: windows.read(next(positions)).segment_id_B.tolist(), seconds, clock=clock)}
+
+    def in_thread(work: Callable[[], Sequence[object]]) -> float:
+        return rates(work, task.seconds, time.thread_time)[0]
+
+    out = {"read": in_thread(lambda: windows.read(next(positions)).segment_id_B.tolist())}
     for name, path, rows in (
         ("naive_read_plain", task.plain, np.arange(min(PLAIN_WINDOWS, len(windows)))),
         ("naive_read_same", task.dataset, windows.row_N),
     ):
         with h5py.File(path, locking=False) as file:
             items = PlainItems(file, rows)
-            out[name] = rate(lambda items=items: [items[rng.integers(len(items))]], seconds, clock=clock)
+            out[name] = in_thread(lambda items=items: [items[rng.integers(len(items))]])
     batch = windows.read(np.arange(min(AUGMENTED_AT_ONCE, len(windows))))
     B, C, _ = batch.x_BCT.shape
     settings = task.of_size("base")
@@ -132,9 +135,9 @@ def _alone(task: Task) -> dict[str, float]:
         return [0] * (B * C)
 
     for name, work in (("augment", both), ("view", one), ("normalise", normalise)):
-        out[name] = rate(work, seconds, clock=clock)
+        out[name] = in_thread(work)
     plain = batch.x_BCT.numpy()
-    out["naive_augment"] = rate(lambda: [two_views(plain[rng.integers(B)], rng)], seconds, clock=clock)
+    out["naive_augment"] = in_thread(lambda: [two_views(plain[rng.integers(B)], rng)])
     return out
 
 
@@ -177,14 +180,17 @@ class Ours:
 
 
 def whole_steps(task: Task, size: str, compiled: bool) -> dict[str, float]:
-    """Windows a second of ours and of the naive way; operations of a step and those that a matrix product reaches."""
+    """Windows a second of ours and of the naive way, and by `busy_clock`; operations of a step and of the roof."""
     ours = Ours(task, size, compiled)
-    out = {"train": rate(ours.train, task.seconds, ours.device)}
+    clocks = time.perf_counter, busy_clock(ours.device)
+    per_s, per_busy_s = rates(ours.train, task.seconds, *clocks, device=ours.device)
+    out = {"train": per_s, "train_busy": per_busy_s}
     with h5py.File(task.plain) as file:
         items = PlainItems(file, np.arange(len(file["signals"])))
         model = build_model(ours.settings).to(ours.device)
         naive = NaiveTraining(items, model, ours.settings.batch_size, ours.device)
-        out["naive_train"] = rate(lambda: [0] * naive.step(), task.seconds, ours.device)
+        per_s, per_busy_s = rates(lambda: [0] * naive.step(), task.seconds, *clocks, device=ours.device)
+    out |= {"naive_train": per_s, "naive_train_busy": per_busy_s}
     out["flops_per_window"] = ours.flops_per_window()
     out["matmul_flops_per_s"] = matmul_flops_per_s(ours.device, ours.bf16, min(task.seconds, 1.0))
     return out
@@ -202,4 +208,4 @@ def delivered(task: Task) -> float:
     settings = task.of_size("base")
     device = choose_device(settings.device)
     batches = task.batches(BatchLoader(task.windows, settings.loader_workers, device), settings.batch_size)
-    return rate(lambda: [0] * len(next(batches).x_BCT), task.seconds, device)
+    return rates(lambda: [0] * len(next(batches).x_BCT), task.seconds, time.perf_counter, device=device)[0]

@@ -35,7 +35,7 @@ def test_the_printed_figures_agree_with_each_other(tmp_path: Path) -> None:
     for run in (first, second):
         assert all(rate > 0 for rate in run["alone"].values())
         assert run["sizes"]["small"]["flops_per_window"] == first["sizes"]["small"]["flops_per_window"]
-    shares = [run["sizes"]["small"]["train"] / run["alone"]["read"] for run in (first, second)]
+    shares = [run["sizes"]["small"]["train_busy"] / run["alone"]["read"] for run in (first, second)]
     assert figures["ratio"]["share of a step: read, small"]["min"] == pytest.approx(min(shares))
     assert f"({min(shares):.2%} to {max(shares):.2%})" in result.stdout
     assert sum(share for _, share in figures["operations"]["small"]) <= 1
