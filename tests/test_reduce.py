@@ -65,6 +65,16 @@ def test_patients_of_train_come_only_when_asked_for_and_are_said() -> None:
         select_windows(rows, Settings(discovery_splits=["train"]))
 
 
+def test_patients_of_another_cohort_are_unseen() -> None:
+    rows, _ = planted_embeddings(n_patients=6)
+    elsewhere = Embeddings(rows.embeddings, rows.segment_id, rows.subject_id, np.full(len(rows), "other"))
+    chosen = select_windows(elsewhere, Settings())
+    assert chosen.n_patients == 6
+    assert not chosen.includes_train
+    assert "other" in chosen.splits
+    assert "other" not in select_windows(rows, Settings()).splits
+
+
 @pytest.mark.slow
 def test_umap_is_the_same_twice_and_keeps_planted_clusters_apart() -> None:
     rows, truth = planted_embeddings()

@@ -8,7 +8,7 @@ from ecgppg.config.errors import ConfigError
 from ecgppg.config.schema import SPLITS
 from ecgppg.config.settings import Settings
 from ecgppg.core.seeds import hash63
-from ecgppg.store.embeddings import Embeddings
+from ecgppg.store.embeddings import UNMET, Embeddings
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Selection:
 
 
 def select_windows(embeddings: Embeddings, settings: Settings) -> Selection:
-    """Draw at most `max_windows_per_patient` windows of every patient of the splits allowed.
+    """Draw at most `max_windows_per_patient` windows of every patient of the splits allowed, or of another cohort.
 
     The draw is by a hash of the segment, so a patient's windows stay the same when other patients are added.
 
@@ -51,6 +51,8 @@ def select_windows(embeddings: Embeddings, settings: Settings) -> Selection:
     if "train" in settings.discovery_splits and not settings.include_train:
         raise ConfigError("discovery_splits: names train, whose patients the encoder has seen; add include_train")
     splits = SPLITS if settings.include_train else tuple(s for s in SPLITS if s in settings.discovery_splits)
+    if (embeddings.split == UNMET).any():
+        splits = (*splits, UNMET)
     offered = np.flatnonzero(np.isin(embeddings.split, splits))
     kept = offered[equal_windows(embeddings, offered, settings.max_windows_per_patient, settings.seed)]
     chosen = Embeddings(
