@@ -99,6 +99,9 @@ def _places(path: Path, descriptor: int, signals: h5py.Dataset) -> tuple[np.ndar
     The index is read in one piece where it is of the kind that this program writes, and asked from HDF5 entry by entry
     where the file is somebody else's.
     """
+    if len(signals) == 0:
+        # Without a chunk there is no index either.
+        return np.empty(0, np.int64), np.empty(0, np.int64)
     try:
         index = ChunkIndex(path, descriptor, signals)
         if index.n_rows == len(signals):
