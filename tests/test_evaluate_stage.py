@@ -123,6 +123,7 @@ def test_another_question_is_asked_of_the_same_encoders(data: Path, done: Path) 
         ([*QUESTION, "--outer-folds", "9"], "6 patients are cases"),
         ([*QUESTION, "--set", "channels=[ECG, PPG]"], "channels"),
         (["--target", "label_reference"], "use --label"),
+        (["--label", "stroke_this", "--checkpoint", "nowhere"], "nowhere"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(
@@ -134,6 +135,17 @@ def test_what_cannot_be_is_refused_in_one_line(
     assert says in said
     assert said.count("\n") == 0
     assert state(done) == before
+
+
+@pytest.mark.parametrize(
+    "words", [["--name", "../elsewhere"], ["--name", "supervised"], ["--target", "x", "--against", "y"], []]
+)
+def test_words_that_cannot_be_end_with_2(data: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    asked = [] if "--target" in words or not words else QUESTION
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", "--dataset", str(data), *asked, *words])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_an_encoder_is_judged_by_those_it_has_not_met(

@@ -1,11 +1,12 @@
 """The command `ecgppg evaluate`: what an encoder is worth on a label, beside everything simpler."""
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ecgppg.cli.options import add_output_options, make_parser, named, named_path
+from ecgppg.cli.options import make_parser, named, named_path
 
 EXAMPLES = """\
   ecgppg evaluate --dataset OUT/full_dataset.h5 --label label_reference=A --output-dir OUT
@@ -15,6 +16,8 @@ EXAMPLES = """\
   ecgppg evaluate --checkpoint OUT/encoder --dataset OTHER/full_dataset.h5 --label death_hospital --output-dir OUT
       an encoder that is there; the patients it has met are left out
   ecgppg evaluate --dataset OUT/full_dataset.h5 --target label_age --output-dir OUT"""
+NAME, TAKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*"), ("supervised", "hand_made")
+"""What encoders may be called: a folder has their name, beside those of what all encoders share."""
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -38,8 +41,13 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--outer-folds", type=int, metavar="N", help="outer folds over patients; default 5")
     parser.add_argument("--num-epochs", type=int, metavar="N", help="epochs an encoder is trained")
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N")
-    add_output_options(parser, fresh=False)
+    parser.add_argument("--output-dir", type=named_path, metavar="OUT", help="default: the folder of --dataset")
+    parser.add_argument("--config", type=named_path, metavar="FILE", help="JSON or YAML file of settings")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting; may be repeated")
+    parser.add_argument("--verbose", action="store_true", help="show details on the terminal")
     args = parser.parse_args(argv)
+    if args.name is not None and (args.name in TAKEN or not NAME.fullmatch(args.name)):
+        parser.error(f"--name {args.name}: give letters, digits, '.', '_' and '-', and none of {', '.join(TAKEN)}")
     if args.target and args.against:
         parser.error("--against goes with --label")
     return args
