@@ -50,7 +50,9 @@ def select_windows(embeddings: Embeddings, settings: Settings) -> Selection:
     """
     if "train" in settings.discovery_splits and not settings.include_train:
         raise ConfigError("discovery_splits: names train, whose patients the encoder has seen; add include_train")
-    splits = SPLITS if settings.include_train else tuple(s for s in SPLITS if s in settings.discovery_splits)
+    splits: tuple[str, ...] = SPLITS
+    if not settings.include_train:
+        splits = tuple(s for s in SPLITS if s in settings.discovery_splits)
     if (embeddings.split == UNMET).any():
         splits = (*splits, UNMET)
     offered = np.flatnonzero(np.isin(embeddings.split, splits))
