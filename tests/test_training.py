@@ -63,7 +63,8 @@ def test_every_epoch_has_its_measures_once(layout: OutputLayout) -> None:
     train_stage.run(small_settings(), layout)
     rows = read_metrics(layout.metrics)
     names = "epoch step train_loss val_loss lr grad_norm segments_per_s embedding_std effective_rank alignment"
-    assert [list(row) for row in rows] == [[*names.split(), "uniformity", "skipped_steps"]] * 2
+    terms = ["val_objective_views", "val_objective_beats"]
+    assert [list(row) for row in rows] == [[*names.split(), "uniformity", "skipped_steps", *terms]] * 2
     assert [row["step"] for row in rows] == [4, 8]
     assert all(isinstance(v, int | float) and math.isfinite(v) for row in rows for v in row.values())
     events = EventAccumulator(str(layout.tensorboard))
@@ -112,6 +113,14 @@ def test_nothing_to_train_on_and_too_long_a_crop_are_said(layout: OutputLayout) 
         train_stage.run(small_settings(), layout)
     with pytest.raises(ConfigError, match="crop_seconds: 11 is longer than segment_seconds 10"):
         train_stage.run(small_settings(crop_seconds=11), layout)
+
+
+def test_one_patient_has_nobody_to_be_told_from(layout: OutputLayout) -> None:
+    write_small_dataset(layout, n_patients=1, n_windows=8)
+    with pytest.raises(InputError, match="two patients in split train"):
+        train_stage.run(small_settings(), layout)
+    train_stage.run(small_settings(num_epochs=1, same_patient_negatives=True), layout)
+    assert read_metrics(layout.metrics)[0]["train_loss"] > 0
 
 
 def test_steps_that_are_not_finite_change_nothing_and_are_counted(

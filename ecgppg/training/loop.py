@@ -72,7 +72,7 @@ class Trainer:
     ) -> None:
         self.steps_per_epoch = n_batches(len(train), settings.batch_size)
         self.batch_windows = min(settings.batch_size, len(train))
-        _refuse_settings(settings, self.steps_per_epoch, len(train), len(val))
+        _refuse_settings(settings, self.steps_per_epoch, train, len(val))
         ranks.refuse_unequal_shares(self.batch_windows)
         self.settings, self.paths, self.ranks = settings, paths, ranks
         self.identity = identity_of(settings, train, val)
@@ -218,7 +218,7 @@ class Trainer:
             "grad_norm": self._mean(state.grad_norm_sum),
             "segments_per_s": n_read / self._seconds if n_read else None,
         }
-        temperature = float(self.model["temperature"]()) if "temperature" in self.model else None
+        temperature = float(self.model["temperature"]().detach()) if "temperature" in self.model else None
         row = epoch_row(state.epoch + 1, state.step, train, result, state.skipped, temperature)
         # An epoch counts with its row: until that is written, what is saved is the state before.
         self._whole = False
@@ -284,13 +284,19 @@ class Trainer:
             self.state.planned_epochs, self.state.extended_at = self.settings.num_epochs, self.state.step
 
 
-def _refuse_settings(settings: Settings, steps_per_epoch: int, n_train: int, n_val: int) -> None:
+def _refuse_settings(settings: Settings, steps_per_epoch: int, train: SplitWindows, n_val: int) -> None:
     if settings.crop_seconds > settings.segment_seconds:
         raise ConfigError(
             f"crop_seconds: {settings.crop_seconds:g} is longer than segment_seconds {settings.segment_seconds:g}"
         )
     if steps_per_epoch == 0:
-        raise InputError(f"training needs at least two windows in split train; there are {n_train}")
+        raise InputError(f"training needs at least two windows in split train; there are {len(train)}")
+    compared = settings.objective_weights.keys() - {"objective_beats"}
+    if compared and not settings.same_patient_negatives and len(set(train.subject_id_N.tolist())) == 1:
+        raise InputError(
+            "training needs two patients in split train: windows of the only one are told apart from nobody's; "
+            "same_patient_negatives=true tells them apart from each other"
+        )
     if settings.early_stopping_epochs is not None and n_val < 2:
         raise InputError(f"early_stopping_epochs: there are {n_val} validation windows to judge by; set it to null")
 
