@@ -24,7 +24,7 @@ class EvaluationSettings(SettingsPart):
     few_label_draws: int = content("evaluate", 10, "draws of labelled records at each size", ge=2, le=1000)
     scratch_labels: int = content("evaluate", 40, "labelled records of the network trained from scratch; 0: none", ge=0)
     scratch_steps: int = content("evaluate", 120, "steps of that network", ge=1)
-    supervised_epochs: int = content("evaluate", 40, "passes of the supervised network; its best one is chosen", ge=1)
+    supervised_epochs: int = content("evaluate", 80, "passes of the supervised network; its best one is chosen", ge=1)
     supervised_seeds: int = content("evaluate", 1, "times the supervised network is trained in each fold", ge=1, le=50)
     supervised_learning_rate: float = content("evaluate", 2e-3, "peak of its schedule", gt=0, lt=1)
     supervised_val_share: float = content(
