@@ -6,7 +6,8 @@ from pydantic import Field
 
 from ecgppg.config.keys import SettingsPart, content
 
-LabelCount = Annotated[int, Field(ge=4, le=1_000_000)]
+LabelCount = Annotated[int, Field(ge=4, le=1_000_000, multiple_of=2)]
+"""Half of them have the label."""
 
 
 class EvaluationSettings(SettingsPart):
@@ -22,9 +23,11 @@ class EvaluationSettings(SettingsPart):
         "evaluate", [10, 20, 40, 80, 160], "labelled records of the few-label curves", min_length=1, max_length=20
     )
     few_label_draws: int = content("evaluate", 10, "draws of labelled records at each size", ge=2, le=1000)
-    scratch_labels: int = content("evaluate", 40, "labelled records of the network trained from scratch; 0: none", ge=0)
+    scratch_labels: int = content(
+        "evaluate", 40, "labelled records of the network trained from scratch; 0: none", ge=0, multiple_of=2
+    )
     scratch_steps: int = content("evaluate", 120, "steps of that network", ge=1)
-    supervised_epochs: int = content("evaluate", 80, "passes of the supervised network; its best one is chosen", ge=1)
+    supervised_epochs: int = content("evaluate", 40, "passes of the supervised network; its best one is chosen", ge=1)
     supervised_seeds: int = content("evaluate", 1, "times the supervised network is trained in each fold", ge=1, le=50)
     supervised_learning_rate: float = content("evaluate", 2e-3, "peak of its schedule", gt=0, lt=1)
     supervised_val_share: float = content(
