@@ -1,8 +1,8 @@
 """The command line: fast help, and one clear line with exit 2 for every mistake a user can make."""
 
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,12 @@ COMMANDS = (
 )
 
 
+def processor_s() -> float:
+    """Of the commands run so far: what a clock says grows with whatever else the machine does."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def run(*words: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=120)
 
@@ -24,9 +30,9 @@ def run(*words: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
 def test_help_answers_at_once_with_examples(command: str) -> None:
     times_s = []
     for _ in range(3):
-        began_s = time.perf_counter()
+        began_s = processor_s()
         result = run(command, "--help")
-        times_s.append(time.perf_counter() - began_s)
+        times_s.append(processor_s() - began_s)
         assert result.returncode == 0
     assert "examples:" in result.stdout
     assert "OUT" in result.stdout
