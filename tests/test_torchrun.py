@@ -81,6 +81,11 @@ def test_a_killed_process_ends_the_other_which_saves_and_both_go_on(
     assert_same(layout, two_ranks)
 
 
+def test_connecting_that_fails_is_tried_again(layout: OutputLayout) -> None:
+    assert processes.ended(processes.start(processes.train_where_connecting_fails_once, layout.root, ranks=2)) == [0, 0]
+    assert [row["step"] for row in read_metrics(layout.metrics)] == [4, 8]
+
+
 def test_a_share_that_is_not_finite_is_skipped_by_all(layout: OutputLayout) -> None:
     assert processes.ended(processes.start(processes.train_with_a_bad_share, layout.root, 1, ranks=2)) == [0, 0]
     (row,) = read_metrics(layout.metrics)

@@ -85,6 +85,27 @@ def train_with_a_bad_share(root: Path, rank: int) -> None:
     train(root, {"num_epochs": 1})
 
 
+def train_where_connecting_fails_once(root: Path) -> None:
+    """Train in the folder; the first handshake runs out on both sides, since one looks for the other elsewhere."""
+    from datetime import timedelta
+
+    import torch.distributed as dist
+
+    from ecgppg.training import distributed
+
+    distributed.HANDSHAKE = timedelta(seconds=5)
+    join, lost = dist.init_process_group, [os.environ["RANK"] == "1"]
+
+    def joining(backend: str, store: dist.Store, **kwargs: Any) -> None:
+        if any(lost):
+            lost.clear()
+            store = dist.PrefixStore("elsewhere", store)
+        join(backend, store=store, **kwargs)
+
+    dist.init_process_group = joining
+    train(root, {"num_epochs": 2})
+
+
 def command(words: list[str]) -> None:
     """The command production_pipeline.py."""
     import sys

@@ -25,6 +25,9 @@ WAIT_FOR_FIRST = timedelta(days=7)
 """The first process may build a dataset before it trains; should it fail, torchrun ends those that wait."""
 WAIT_FOR_PEERS = timedelta(minutes=60)
 """Longest validation or save of the first process."""
+HANDSHAKE = timedelta(seconds=30)
+HANDSHAKES = 5
+"""Gloo's connecting was seen to wait for ever on both sides, a second after torchrun had started all again."""
 
 
 @dataclass(frozen=True)
@@ -172,15 +175,30 @@ def joined_ranks(device: torch.device) -> Iterator[Ranks]:
             raise NothingToTrain
     # Numbers that decide what is done next stay on the processor, and so with Gloo.
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=WAIT_FOR_PEERS)
     try:
+        _connect(backend, store, rank, world)
         yield Ranks(rank, world, int(os.environ.get("LOCAL_RANK", "0")))
     except RuntimeError as error:
         if not _peer_is_gone(error):
             raise
         raise RunError(f"process {rank} of {world}: another process of this training ended") from error
     finally:
-        dist.destroy_process_group()
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def _connect(backend: str, store: dist.Store, rank: int, world: int) -> None:
+    """Join the group; where that takes too long all give up and try anew, under keys of their own."""
+    for attempt in range(HANDSHAKES):
+        try:
+            keys = dist.PrefixStore(f"handshake_{attempt}", store)
+            dist.init_process_group(backend, store=keys, rank=rank, world_size=world, timeout=HANDSHAKE)
+            break
+        except RuntimeError as error:
+            if not _peer_is_gone(error) or attempt == HANDSHAKES - 1:
+                raise
+    # There is no public name for it: a group is otherwise connected with the patience it works with.
+    dist.distributed_c10d._set_pg_timeout(WAIT_FOR_PEERS)
 
 
 def release_followers() -> None:
