@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from ecgppg.evaluation.few_label import compare_draws, few_label_curve, few_label_point, few_label_scores
+from ecgppg.evaluation.few_label import FewLabelPoint, compare_draws, few_label_point, few_label_scores
 from ecgppg.evaluation.few_label_choice import few_label_draws, possible_labels
 from ecgppg.evaluation.paired import Representation, Scores, auroc_of_seeds, paired_difference
-from ecgppg.evaluation.probes import linear_probe
+from ecgppg.evaluation.probes import Probe, linear_probe
 from ecgppg.evaluation.units import Units, patient_folds
 from tests.planted_representations import planted_matrix, planted_units
 
@@ -16,6 +16,24 @@ def scene(seed: int, n_patients: int = 150) -> tuple[Units, np.ndarray, np.rando
     rng = np.random.default_rng(seed)
     units = planted_units(rng, n_patients)
     return units, patient_folds(units.subject_id_U, units.y_U, 5, seed), rng
+
+
+def few_label_curve(
+    representation: Representation,
+    units: Units,
+    fold_U: np.ndarray,
+    sizes: list[int],
+    n_draws: int,
+    probe: Probe,
+    seed: int,
+) -> list[FewLabelPoint]:
+    """A point for every number of labels that can be drawn."""
+    points = []
+    for n_labels in possible_labels(units, fold_U, sizes, n_draws, seed):
+        draws = few_label_draws(units, fold_U, n_labels, n_draws, seed)
+        scores = few_label_scores(representation, units, fold_U, draws, probe, seed)
+        points.append(few_label_point(n_labels, scores, units, fold_U, seed=seed))
+    return points
 
 
 def test_draws_are_balanced_by_patient_and_come_from_outside_the_fold() -> None:

@@ -13,11 +13,6 @@ def rank_and_world() -> tuple[int, int]:
     return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def is_follower() -> bool:
-    """Whether this process only helps to train: rank 0 does all else and writes every file."""
-    return rank_and_world()[0] > 0
-
-
 def is_relaunch() -> bool:
     """Whether torchrun has started this process again, with the same options, after another one failed."""
     return "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0

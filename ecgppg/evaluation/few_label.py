@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecgppg.core.seeds import hash63
-from ecgppg.evaluation.few_label_choice import FewLabelDraw, few_label_draws, possible_labels
+from ecgppg.evaluation.few_label_choice import FewLabelDraw
 from ecgppg.evaluation.intervals import Interval, percentile_interval
-from ecgppg.evaluation.paired import N_BOOTSTRAP, Representation, Scores, auroc_of_seeds, checked_folds
-from ecgppg.evaluation.paired_auroc import draw_weights, weighted_auroc
+from ecgppg.evaluation.paired import N_BOOTSTRAP, Representation, Scores, auroc_draws, auroc_of_seeds, checked_folds
 from ecgppg.evaluation.probes import Probe
 from ecgppg.evaluation.units import Units
 
@@ -83,39 +82,9 @@ def few_label_point(
         As in `paired.auroc_with_interval`.
     """
     auroc_D = auroc_of_seeds(scores, units, fold_U)
-    draws_B = _two_level(_auroc_DB(scores, units, fold_U, n_bootstrap, seed), seed)
+    draws_B = _two_level(auroc_draws(scores, units, fold_U, n_bootstrap, seed), seed)
     low, high = percentile_interval(draws_B, min(units.n_patients, len(auroc_D)), confidence)
     return FewLabelPoint(n_labels, scores, Interval(float(auroc_D.mean()), low, high, units.n_patients), auroc_D)
-
-
-def few_label_curve(
-    representation: Representation,
-    units: Units,
-    fold_U: np.ndarray,
-    sizes: Sequence[int],
-    n_draws: int,
-    probe: Probe,
-    seed: int,
-) -> list[FewLabelPoint]:
-    """A point for every number of labels that can be drawn.
-
-    Parameters
-    ----------
-    representation, units, fold_U, probe
-        As in `paired.cross_fitted`.
-    sizes : sequence of int
-        Numbers of labels wanted; those that the patients do not allow are left out.
-    n_draws : int
-        Draws of labels for each; at least 10 make a fair interval.
-    seed : int
-        Of the draws and of the probe.
-    """
-    points = []
-    for n_labels in possible_labels(units, fold_U, sizes, n_draws, seed):
-        draws = few_label_draws(units, fold_U, n_labels, n_draws, seed)
-        scores = few_label_scores(representation, units, fold_U, draws, probe, seed)
-        points.append(few_label_point(n_labels, scores, units, fold_U, seed=seed))
-    return points
 
 
 def compare_draws(
@@ -139,15 +108,10 @@ def compare_draws(
     if a.p_SU.shape != b.p_SU.shape:
         raise ValueError(f"{a.name} has {len(a.p_SU)} draws, {b.name} has {len(b.p_SU)}")
     difference_D = auroc_of_seeds(a, units, fold_U) - auroc_of_seeds(b, units, fold_U)
-    difference_DB = _auroc_DB(a, units, fold_U, n_bootstrap, seed) - _auroc_DB(b, units, fold_U, n_bootstrap, seed)
+    difference_DB = auroc_draws(a, units, fold_U, n_bootstrap, seed) - auroc_draws(b, units, fold_U, n_bootstrap, seed)
     n = min(units.n_patients, len(difference_D))
     low, high = percentile_interval(_two_level(difference_DB, seed), n, confidence)
     return Interval(float(difference_D.mean()), low, high, units.n_patients)
-
-
-def _auroc_DB(scores: Scores, units: Units, fold_U: np.ndarray, n_bootstrap: int, seed: int) -> np.ndarray:
-    weight_BU = draw_weights(units.subject_id_U, n_bootstrap, seed)
-    return weighted_auroc(units.y_U, scores.p_SU, np.asarray(fold_U), weight_BU)
 
 
 def _two_level(value_DB: np.ndarray, seed: int) -> np.ndarray:

@@ -161,7 +161,7 @@ def auroc_with_interval(
         far = ((1 - confidence) / 2) ** (1 / fewest)
         low, high = (far, 1.0) if estimate == 1 else (0.0, 1 - far)
         return Interval(estimate, low, high, units.n_patients)
-    draws_B = _auroc_draws(scores, units, fold_U, n_bootstrap, seed)
+    draws_B = auroc_draws(scores, units, fold_U, n_bootstrap, seed).mean(axis=0)
     return Interval(estimate, *percentile_interval(draws_B, units.n_patients, confidence), units.n_patients)
 
 
@@ -186,10 +186,12 @@ def paired_difference(
     estimate = float(auroc_of_seeds(a, units, fold_U).mean() - auroc_of_seeds(b, units, fold_U).mean())
     if units.n_patients < 2:
         return Interval(estimate, np.nan, np.nan, units.n_patients)
-    draws_B = _auroc_draws(a, units, fold_U, n_bootstrap, seed) - _auroc_draws(b, units, fold_U, n_bootstrap, seed)
+    a_B, b_B = (auroc_draws(scores, units, fold_U, n_bootstrap, seed).mean(axis=0) for scores in (a, b))
+    draws_B = a_B - b_B
     return Interval(estimate, *percentile_interval(draws_B, units.n_patients, confidence), units.n_patients)
 
 
-def _auroc_draws(scores: Scores, units: Units, fold_U: np.ndarray, n_bootstrap: int, seed: int) -> np.ndarray:
+def auroc_draws(scores: Scores, units: Units, fold_U: np.ndarray, n_bootstrap: int, seed: int) -> np.ndarray:
+    """AUROC of each seed over drawn patients, shape (S, n_bootstrap); the same seed draws the same patients."""
     weight_BU = draw_weights(units.subject_id_U, n_bootstrap, seed)
-    return weighted_auroc(units.y_U, scores.p_SU, np.asarray(fold_U), weight_BU).mean(axis=0)
+    return weighted_auroc(units.y_U, scores.p_SU, np.asarray(fold_U), weight_BU)

@@ -4,14 +4,8 @@ from typing import Any
 
 from ecgppg.config.settings import Settings
 from ecgppg.core.progress import progress
-from ecgppg.evaluation.few_label import (
-    FewLabelDraw,
-    compare_draws,
-    few_label_draws,
-    few_label_point,
-    few_label_scores,
-    possible_labels,
-)
+from ecgppg.evaluation.few_label import compare_draws, few_label_point, few_label_scores
+from ecgppg.evaluation.few_label_choice import FewLabelDraw, few_label_draws, possible_labels
 from ecgppg.evaluation.intervals import number_or_none
 from ecgppg.evaluation.paired import Scores
 from ecgppg.evaluation.probes import linear_probe

@@ -19,6 +19,7 @@ from ecgppg.training.device import choose_device
 from ecgppg.training.distributed import Ranks, joined_ranks
 from ecgppg.training.embedding_sample import SAMPLE_WINDOWS, ordinals, write_embedding_sample
 from ecgppg.training.export import CARD, DESCRIPTION, WEIGHTS, read_encoder, write_encoder
+from ecgppg.training.from_checkpoint import input_description
 from ecgppg.training.loop import Trainer, identity_of
 from ecgppg.training.schedule import stopped_early
 from ecgppg.training.step import encoder_config
@@ -125,18 +126,10 @@ def windows_of(layout: OutputLayout, *names: str) -> SplitWindows:
 
 
 def _description(settings: Settings, train: SplitWindows, val: SplitWindows, summary: dict[str, Any]) -> dict[str, Any]:
-    bands = {"ECG": settings.ecg_band_hz, "PPG": settings.ppg_band_hz}
-    filters = ", ".join(f"{c} {bands[c][0]:g}-{bands[c][1]:g} Hz zero-phase" for c in settings.channels)
     chosen_by_val = summary["best_epoch"] is not None
     return {
         "encoder": encoder_config(settings),
-        "input": {
-            "channels": list(settings.channels),
-            "sampling_rate_hz": settings.sampling_rate_hz,
-            "segment_seconds": settings.segment_seconds,
-            "filters": filters,
-            "normalisation": "robust_zscore",
-        },
+        "input": input_description(settings),
         "weights": {
             "file": WEIGHTS,
             "chosen": "lowest validation loss" if chosen_by_val else "last epoch, there being no validation windows",
