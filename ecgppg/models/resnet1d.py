@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
+from ecgppg.models.beat_branch import Beats
 from ecgppg.models.rhythm import FEATURES, Rhythm
 
 STEM_KERNEL, STEM_STRIDE = 15, 4
@@ -39,9 +40,18 @@ class ResNet1d(nn.Module):
         Length of an embedding.
     rhythm : bool
         Whether the embedding is also made of what repeats in the window, see `models.rhythm`.
+    beats_hz : float, optional
+        Sampling rate of the windows, where the embedding is also made of their beats, see `models.beat_branch`.
     """
 
-    def __init__(self, n_channels: int, hidden_dims: Sequence[int], embedding_dim: int, rhythm: bool = False) -> None:
+    def __init__(
+        self,
+        n_channels: int,
+        hidden_dims: Sequence[int],
+        embedding_dim: int,
+        rhythm: bool = False,
+        beats_hz: float | None = None,
+    ) -> None:
         super().__init__()
         first = hidden_dims[0]
         self.stem = TimeConv(n_channels, first, STEM_KERNEL, stride=STEM_STRIDE, padding=STEM_KERNEL // 2)
@@ -55,7 +65,9 @@ class ResNet1d(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.norm = group_norm(hidden_dims[-1])
         self.rhythm = Rhythm(n_channels) if rhythm else None
-        self.linear = nn.Linear(2 * hidden_dims[-1] + (FEATURES if rhythm else 0), embedding_dim)
+        self.beats = Beats(n_channels, beats_hz) if beats_hz else None
+        beside = (FEATURES if rhythm else 0) + (self.beats.features if self.beats else 0)
+        self.linear = nn.Linear(2 * hidden_dims[-1] + beside, embedding_dim)
 
     def forward(self, z_BCT: Tensor, present_BC: Tensor) -> Tensor:
         """Embed windows of any length.
@@ -80,6 +92,8 @@ class ResNet1d(nn.Module):
         pooled_BR = _pool(h_BH1T.squeeze(2))
         if self.rhythm is not None:
             pooled_BR = torch.cat([pooled_BR, self.rhythm(z_BCT)], dim=1)
+        if self.beats is not None:
+            pooled_BR = torch.cat([pooled_BR, self.beats(z_BCT, present_BC)], dim=1)
         return self.linear(pooled_BR)
 
 

@@ -16,14 +16,23 @@ class TwoTowers(nn.Module):
     ----------
     n_channels : int
         Towers; one for each channel of a window.
-    hidden_dims, embedding_dim, rhythm
+    hidden_dims, embedding_dim, rhythm, beats_hz
         Of every tower, see `ResNet1d`.
     """
 
-    def __init__(self, n_channels: int, hidden_dims: Sequence[int], embedding_dim: int, rhythm: bool = False) -> None:
+    def __init__(
+        self,
+        n_channels: int,
+        hidden_dims: Sequence[int],
+        embedding_dim: int,
+        rhythm: bool = False,
+        beats_hz: float | None = None,
+    ) -> None:
         super().__init__()
         self.embedding_dim = embedding_dim
-        self.towers = nn.ModuleList(ResNet1d(1, hidden_dims, embedding_dim, rhythm) for _ in range(n_channels))
+        self.towers = nn.ModuleList(
+            ResNet1d(1, hidden_dims, embedding_dim, rhythm, beats_hz) for _ in range(n_channels)
+        )
 
     def forward(self, z_BCT: Tensor, present_BC: Tensor) -> Tensor:
         """Embed windows; each tower sees only those that have its channel, and does not run where there are none.

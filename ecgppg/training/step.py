@@ -38,6 +38,7 @@ def encoder_config(settings: Settings) -> dict[str, object]:
         "hidden_dims": list(settings.hidden_dims),
         "embedding_dim": settings.embedding_dim,
         "rhythm": settings.rhythm_branch,
+        "beats_hz": settings.sampling_rate_hz if settings.beat_branch else None,
     }
 
 

@@ -1,0 +1,171 @@
+"""What the beats of a window say: how they follow one another, and what they look like on the average.
+
+A network that is pooled over time sees each moment beside its neighbours and never one beat beside the next. Here the
+intervals between beats are a sequence of their own, and beats are laid on top of each other, by which noise sinks and
+what belongs to every beat stays: a P wave, or its absence.
+
+Shapes: B windows, C channels, T samples, K beats, I intervals, L samples of a beat, R features.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ecgppg.models.beat_finder import FoundBeats, find_beats
+
+BEFORE_S, AFTER_S = 0.25, 0.45
+"""A beat is cut from before its P wave to past its T wave."""
+TYPICAL_RR_S, RR_SPREAD, CHANGE_SPREAD = 0.8, 0.3, 0.2
+"""Centre and spread of the log interval, and spread of its changes, by which they are brought to about one."""
+LARGEST = 5.0
+WIDTH = 32
+FEATURES = 64
+"""Of the rhythm, and again of the average beat."""
+
+
+class Beats(nn.Module):
+    """Windows to features of their beats, each channel by itself.
+
+    Parameters
+    ----------
+    n_channels : int
+        Channels of a window.
+    fs_hz : float
+        Sampling rate of the windows.
+    """
+
+    def __init__(self, n_channels: int, fs_hz: float) -> None:
+        super().__init__()
+        self.fs_hz, self.features = fs_hz, 2 * FEATURES * n_channels
+        self.intervals = nn.ModuleList(IntervalNetwork() for _ in range(n_channels))
+        self.shapes = nn.ModuleList(ShapeNetwork(len(_around(fs_hz))) for _ in range(n_channels))
+
+    def forward(self, z_BCT: Tensor, present_BC: Tensor) -> Tensor:
+        """(B, C, T) to (B, features); zeros in those of an absent channel."""
+        found = []
+        for channel, (intervals, shape) in enumerate(zip(self.intervals, self.shapes, strict=True)):
+            beats = find_beats(z_BCT[:, channel], self.fs_hz)
+            rhythm_BR = intervals(*interval_rows(beats, self.fs_hz))
+            shape_BR = shape(average_beat(z_BCT[:, channel], beats, self.fs_hz))
+            found.append(torch.cat([rhythm_BR, shape_BR], dim=1) * present_BC[:, channel, None])
+        return torch.cat(found, dim=1)
+
+
+class IntervalNetwork(nn.Module):
+    """A network over the sequence of intervals, pooled as mean and standard deviation over those that are known."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv_1, self.conv_2 = nn.Conv1d(5, WIDTH, 3, padding=1), nn.Conv1d(WIDTH, WIDTH, 3, padding=1)
+        self.linear = nn.Linear(2 * WIDTH, FEATURES)
+
+    def forward(self, rows_B5I: Tensor, known_B1I: Tensor) -> Tensor:
+        """(B, 5, I) and (B, 1, I) to (B, FEATURES)."""
+        h_BWI = self.conv_1(rows_B5I).relu() * known_B1I
+        h_BWI = self.conv_2(h_BWI).relu().float()
+        mean_BW, deviation_BW = _masked_moments(h_BWI, known_B1I)
+        return self.linear(torch.cat([mean_BW, deviation_BW], dim=1)).relu()
+
+
+class ShapeNetwork(nn.Module):
+    """A network over the average beat and how much single beats differ from it.
+
+    Parameters
+    ----------
+    samples : int
+        Of a beat.
+    """
+
+    def __init__(self, samples: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv1d(2, WIDTH // 2, 7, stride=2, padding=3),
+            nn.ReLU(),
+            nn.Conv1d(WIDTH // 2, WIDTH, 5, stride=2, padding=2),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(WIDTH * ((samples + 3) // 4), FEATURES),
+            nn.ReLU(),
+        )
+
+    def forward(self, beat_B2L: Tensor) -> Tensor:
+        """(B, 2, L) to (B, FEATURES)."""
+        return self.layers(beat_B2L)
+
+
+@torch.no_grad()
+def interval_rows(beats: FoundBeats, fs_hz: float) -> tuple[Tensor, Tensor]:
+    """The sequence of intervals as numbers of about one.
+
+    Parameters
+    ----------
+    beats : FoundBeats
+    fs_hz : float
+
+    Returns
+    -------
+    rows_B5I : Tensor, float32
+        Log interval; its difference from the window's median; its difference from the one before; whether interval
+        and difference are known. 0 where they are not.
+    known_B1I : Tensor, float32
+        1 where the interval is known.
+    """
+    known_BI = beats.unbroken_NI
+    log_BI = ((beats.at_NK[:, 1:] - beats.at_NK[:, :-1]).clamp(min=1) / fs_hz).log()
+    # Not torch's median, which has no deterministic kernel on a GPU.
+    sorted_BI = log_BI.where(known_BI, torch.inf).sort(dim=1).values
+    middle_B1 = ((known_BI.sum(1, keepdim=True) - 1) // 2).clamp(min=0)
+    from_median_BI = log_BI - sorted_BI.gather(1, middle_B1).nan_to_num(posinf=0.0)
+    change_BI = torch.zeros_like(log_BI)
+    change_BI[:, 1:] = log_BI.diff(dim=1)
+    changes_BI = known_BI.clone()
+    changes_BI[:, 0] = False
+    changes_BI[:, 1:] &= known_BI[:, :-1]
+    centred_BI = (log_BI - math.log(TYPICAL_RR_S)) / RR_SPREAD
+    rows = [centred_BI * known_BI, from_median_BI / CHANGE_SPREAD * known_BI, change_BI / CHANGE_SPREAD * changes_BI]
+    rows_B5I = torch.stack([*rows, known_BI.float(), changes_BI.float()], dim=1)
+    return rows_B5I.clamp(-LARGEST, LARGEST), known_BI.float()[:, None]
+
+
+@torch.no_grad()
+def average_beat(z_BT: Tensor, beats: FoundBeats, fs_hz: float) -> Tensor:
+    """Mean of a window's whole beats, upright and compressed, and their standard deviation.
+
+    Parameters
+    ----------
+    z_BT : Tensor
+        Normalised windows of one channel.
+    beats : FoundBeats
+        Of these windows.
+    fs_hz : float
+
+    Returns
+    -------
+    Tensor, float32
+        (B, 2, L); zeros where no beat is whole.
+    """
+    with torch.autocast(device_type=z_BT.device.type, enabled=False):
+        T = z_BT.shape[1]
+        around_L = _around(fs_hz, z_BT.device)
+        place_BKL = beats.at_NK[..., None] + around_L
+        inside_BK = beats.there_NK & (place_BKL[..., 0] >= 0) & (place_BKL[..., -1] < T)
+        place_BP = place_BKL.clamp(0, T - 1).flatten(1)
+        beat_BKL = z_BT.float().gather(1, place_BP).view(place_BKL.shape)
+        inside_BK &= beats.moves_NT.gather(1, place_BP).view(place_BKL.shape).all(2)
+        # A tall QRS must not drown the rest: the inverse hyperbolic sine leaves what is small and makes logs of peaks.
+        beat_BKL = ((beat_BKL - beat_BKL.mean(2, keepdim=True)) * beats.sign_N1[..., None]).asinh()
+        return torch.stack(_masked_moments(beat_BKL.transpose(1, 2), inside_BK.float()[:, None]), dim=1)
+
+
+def _masked_moments(h_BHI: Tensor, known_B1I: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation over the last axis where it is known; zeros where nothing is."""
+    n_B1 = known_B1I.sum(2)
+    mean_BH = (h_BHI * known_B1I).sum(2) / n_B1.clamp(min=1)
+    variance_BH = ((h_BHI - mean_BH[..., None]).square() * known_B1I).sum(2) / n_B1.clamp(min=1)
+    return mean_BH, (variance_BH + 1e-5).sqrt() * (n_B1 > 0)
+
+
+def _around(fs_hz: float, device: torch.device | None = None) -> Tensor:
+    """Samples of a beat, from its peak."""
+    return torch.arange(-round(BEFORE_S * fs_hz), round(AFTER_S * fs_hz) + 1, device=device)
