@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from ecgppg.config.candidates import read_candidates, with_changes
 from ecgppg.config.load import build_settings, read_settings_file
 
-FILES = sorted((Path(__file__).resolve().parent.parent / "configs").iterdir())
+FOLDER = Path(__file__).resolve().parent.parent / "configs"
+CANDIDATES = FOLDER / "encoder_choices.yaml"
+FILES = sorted(path for path in FOLDER.iterdir() if path != CANDIDATES)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -18,3 +21,12 @@ def test_config_loads_and_is_commented(path: Path) -> None:
     if path.suffix == ".yaml":
         for line in path.read_text().splitlines():
             assert "#" in line, f"{path.name}: no comment on {line!r}"
+
+
+def test_every_candidate_can_be_and_differs_from_the_first_of_them() -> None:
+    first, *others = read_candidates(CANDIDATES)
+    assert first.changes == {}
+    settings = build_settings(read_settings_file(FOLDER / "cinc2017.yaml"))
+    for candidate in others:
+        assert with_changes(settings, candidate.changes, candidate.name) != settings
+    assert all("#" in line for line in CANDIDATES.read_text().splitlines())

@@ -1,9 +1,10 @@
 """Folds keep patients whole and balanced, depend on nothing but seed and patients, and choose by nobody of the test."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from ecgppg.training.fold import fold_patients, fold_splits, validation_patients
+from ecgppg.training.fold import fold_patients, fold_splits, inner_splits, validation_patients
 
 
 def windows_of_patients(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -49,3 +50,18 @@ def test_somebody_is_always_left_to_learn_from() -> None:
     assert len(validation_patients(np.array([5, 6]), 0.5, 0)) == 1
     assert len(validation_patients(np.array([5]), 0.5, 0)) == 0
     assert len(validation_patients(np.array([5, 6, 7]), 0.01, 0)) == 1
+
+
+def test_inner_splits_hold_nobody_of_the_fold_and_every_stratum_gives_its_share() -> None:
+    folds = fold_patients(*windows_of_patients(), 5, seed=3)
+    stratum_of = pd.Series({s: s % 7 // 3 for s in folds["subject_id"].tolist()})
+    for fold in range(5):
+        inner = inner_splits(folds, fold, stratum_of, 0.3, seed=3)
+        assert set(inner["subject_id"]) == set(folds.loc[folds["fold"] != fold, "subject_id"])
+        judges = inner["split"] == "test"
+        assert judges.sum() == round(0.3 * len(inner))
+        assert set(inner.loc[~judges, "split"]) == {"train"}
+        for value in (0, 1, 2):
+            of = stratum_of.reindex(inner["subject_id"]).to_numpy() == value
+            assert abs(judges[of].sum() - 0.3 * of.sum()) < 1.01
+    assert not inner_splits(folds, 0, stratum_of, 0.3, seed=4).equals(inner_splits(folds, 0, stratum_of, 0.3, seed=3))

@@ -33,3 +33,6 @@ class EvaluationSettings(SettingsPart):
     supervised_val_share: float = content(
         "evaluate", 0.15, "share of a fold's training patients that chooses its epoch", gt=0, le=0.5
     )
+    choice_val_share: float = content(
+        "choose", 0.3, "share of the patients outside an outer fold that settings are chosen by", gt=0, le=0.5
+    )

@@ -33,19 +33,38 @@ def read_settings_file(path: Path) -> dict[str, Any]:
     ConfigError
         The file is absent, not readable as its kind, not a mapping, or names a setting that does not exist.
     """
+    values = read_mapping(path, "--config")
+    _refuse_unknown(values, f"--config {path}: ")
+    return values
+
+
+def read_mapping(path: Path, option: str) -> dict[str, Any]:
+    """Read a JSON or YAML file of keys and values, whatever they are.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in .json, .yaml or .yml.
+    option : str
+        The option that named it, for the error.
+
+    Raises
+    ------
+    ConfigError
+        The file is absent, not readable as its kind, or not a mapping.
+    """
     if path.suffix.lower() not in (".json", ".yaml", ".yml"):
-        raise ConfigError(f"--config {path}: expected a .json, .yaml or .yml file")
+        raise ConfigError(f"{option} {path}: expected a .json, .yaml or .yml file")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--config {path}: cannot be read ({_cause(error)})") from error
+        raise ConfigError(f"{option} {path}: cannot be read ({_cause(error)})") from error
     try:
         values = _parse(text, path.suffix.lower())
     except ValueError as error:
-        raise ConfigError(f"--config {path}: {error}") from error
+        raise ConfigError(f"{option} {path}: {error}") from error
     if not isinstance(values, dict):
-        raise ConfigError(f"--config {path}: expected keys and values, found {type(values).__name__}")
-    _refuse_unknown(values, f"--config {path}: ")
+        raise ConfigError(f"{option} {path}: expected keys and values, found {type(values).__name__}")
     return values
 
 

@@ -40,7 +40,7 @@ class Settings(
         Parameters
         ----------
         *stages : str
-            Of "run", "build", "label", "split", "train", "discover", "validate", "stroke", "evaluate".
+            Of "run", "build", "label", "split", "train", "discover", "validate", "stroke", "evaluate", "choose".
 
         Returns
         -------

@@ -42,7 +42,7 @@ def draw_forest(path: Path, results: dict[str, Any], least: int = 1) -> None:
     path : Path
         PNG to write.
     results : dict
-        See `evaluation_page`; one method at least.
+        See `evaluation_page`; one method at least. `ticks` says what the values under `seeds` are, where not of seeds.
     least : int
         Counts of patients above 0 and under this are hidden.
     """
@@ -54,7 +54,7 @@ def draw_forest(path: Path, results: dict[str, Any], least: int = 1) -> None:
     axes = figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     _rows(axes[0], [row["method"] for row in methods], methods, [style(row["method"]) for row in methods])
     _mark_seeds(axes[0], methods)
-    axes[0].set_xlabel(f"{measure} (95 % interval over patients; ticks: seeds)")
+    axes[0].set_xlabel(f"{measure} (95 % interval over patients; ticks: {results.get('ticks', 'seeds')})")
     low, high = axes[0].get_xlim()
     if measure == "AUROC" and low < 0.52:
         axes[0].axvline(0.5, color=MUTED, linestyle="--", linewidth=1, zorder=0)

@@ -91,7 +91,7 @@ def _methods(rows: Sequence[Row]) -> list[str]:
         seeds = [value for value in row.get("seeds") or [] if value is not None]
         spread = f"{len(seeds)}: {min(seeds):.3f} to {max(seeds):.3f}" if len(seeds) > 1 else "1"
         cells.append((row["method"], row["measure"], interval_text(row), spread, f"{row['n_patients']:,}"))
-    return _table(("method", "measure", "estimate (interval)", "seeds: range", "patients"), cells)
+    return table(("method", "measure", "estimate (interval)", "seeds: range", "patients"), cells)
 
 
 def _differences(rows: Sequence[Row]) -> list[str]:
@@ -99,7 +99,7 @@ def _differences(rows: Sequence[Row]) -> list[str]:
         (row["a"], row["b"], f"{row.get('n_labels', 'all')}", interval_text(row, sign=True), f"{row['n_patients']:,}")
         for row in rows
     ]
-    return _table(("AUROC of", "less that of", "labels", "difference (interval)", "patients"), cells)
+    return table(("AUROC of", "less that of", "labels", "difference (interval)", "patients"), cells)
 
 
 def _few_labels(rows: Sequence[Row]) -> list[str]:
@@ -109,7 +109,7 @@ def _few_labels(rows: Sequence[Row]) -> list[str]:
         at = {row["n_labels"]: row for row in rows if row["method"] == method}
         n_draws = max(len(row.get("draws") or []) for row in at.values())
         cells.append((method, f"{n_draws}", *(interval_text(at[n]) if n in at else "" for n in sizes)))
-    return _table(("AUROC with so many labels", "draws", *(f"{n}" for n in sizes)), cells)
+    return table(("AUROC with so many labels", "draws", *(f"{n}" for n in sizes)), cells)
 
 
 def _knows(rows: Sequence[Row]) -> list[str]:
@@ -124,10 +124,11 @@ def _knows(rows: Sequence[Row]) -> list[str]:
         )
         for row in rows
     ]
-    return _table(("measure", "representation", "estimate (interval)", "by chance", "windows", "patients"), cells)
+    return table(("measure", "representation", "estimate (interval)", "by chance", "windows", "patients"), cells)
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a Markdown table; none where it would have no rows."""
     if not rows:
         return []
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]

@@ -96,24 +96,50 @@ def readout(
     known = np.flatnonzero(np.isfinite(target_N))
     known = known[thinned(np.asarray(subject_id_N)[known], MOST_READ)]
     target, subject, fold = target_N[known], np.asarray(subject_id_N)[known], np.asarray(fold_N)[known]
-    n_patients = len(np.unique(subject))
-    if n_patients < 2 or len(np.unique(fold)) < 2:
-        nowhere = Interval(np.nan, np.nan, np.nan, n_patients)
+    if len(np.unique(subject)) < 2 or len(np.unique(fold)) < 2:
+        nowhere = Interval(np.nan, np.nan, np.nan, len(np.unique(subject)))
         return Knowledge(nowhere, nowhere, len(target))
     predicted = np.full(len(target), np.nan)
     for f in np.unique(fold):
         test, x = fold == f, np.asarray(x_F[f])[known]
         predicted[test] = ridge_predictions(x[~test], target[~test], subject[~test], x[test], seed)
-    error = target - predicted
-    terms = np.column_stack([np.ones(len(target)), np.abs(error), error**2, target, target**2])
-    sums_PK = _sums(terms, subject)
+    return judged_readings(predicted, target, subject, seed, n_bootstrap, confidence)
+
+
+def judged_readings(
+    predicted_N: np.ndarray,
+    target_N: np.ndarray,
+    subject_id_N: np.ndarray,
+    seed: int = 0,
+    n_bootstrap: int = N_BOOTSTRAP,
+    confidence: float = 0.95,
+) -> Knowledge:
+    """How near predictions of windows come to the truth, over at least two patients.
+
+    Parameters
+    ----------
+    predicted_N, target_N : array of float
+        Finite.
+    subject_id_N : array of int
+        Patient of each window.
+    seed, n_bootstrap, confidence
+        Of the interval over patients.
+
+    Returns
+    -------
+    Knowledge
+    """
+    n_patients = len(np.unique(subject_id_N))
+    error_N = target_N - predicted_N
+    terms = np.column_stack([np.ones(len(target_N)), np.abs(error_N), error_N**2, target_N, target_N**2])
+    sums_PK = _sums(terms, subject_id_N)
     drawn_BK = draw_weights(np.arange(n_patients), n_bootstrap, seed).astype(np.float64) @ sums_PK
     whole = sums_PK.sum(axis=0, keepdims=True)
     r2, mae = (
         Interval(float(of(whole)[0]), *percentile_interval(of(drawn_BK), n_patients, confidence), n_patients)
         for of in (_r2, _mean_absolute)
     )
-    return Knowledge(r2, mae, len(target))
+    return Knowledge(r2, mae, len(target_N))
 
 
 def same_recording(

@@ -15,7 +15,15 @@ import torch
 
 from ecgppg.config.errors import InputError, RefusedError
 from ecgppg.config.settings import Settings
-from ecgppg.core.files import atomic_path, changed_keys, read_completion, read_json, write_completion, write_json
+from ecgppg.core.files import (
+    atomic_path,
+    changed_keys,
+    config_hash,
+    read_completion,
+    read_json,
+    write_completion,
+    write_json,
+)
 from ecgppg.core.runlog import readable_seconds
 from ecgppg.data.dataset import SplitWindows
 from ecgppg.models.registry import build_encoder
@@ -76,6 +84,11 @@ def frozen_folds(
     return folds
 
 
+def folds_hash(folds: pd.DataFrame) -> str:
+    """Short hash of who is in which fold."""
+    return config_hash({name: folds[name].tolist() for name in ("subject_id", "fold")})
+
+
 def keep_settings(settings: Settings, layout: EvaluationLayout) -> None:
     """Write down what trains these encoders, so that another question need not repeat it.
 
@@ -122,7 +135,7 @@ def train_folds(settings: Settings, layout: EvaluationLayout, folds: pd.DataFram
     for fold in range(n_folds):
         fold_layout = layout.fold(fold)
         _log.info("encoder of fold %d of %d: %s", fold + 1, n_folds, fold_layout.root)
-        _write_splits(fold_layout.splits, fold_splits(folds, fold, settings.encoder_val_share, settings.seed))
+        write_splits(fold_layout.splits, fold_splits(folds, fold, settings.encoder_val_share, settings.seed))
         said.append(train.run(settings, fold_layout))
         embed.run(settings, fold_layout)
         n_new += not said[-1]["done_before"]
@@ -194,7 +207,14 @@ def untrained_embeddings(
     return made
 
 
-def _write_splits(path: Path, splits: pd.DataFrame) -> None:
+def write_splits(path: Path, splits: pd.DataFrame) -> None:
+    """Write the splits of a training once.
+
+    Raises
+    ------
+    RefusedError
+        If there are others already.
+    """
     if path.is_file():
         held = read_splits(path)
         columns = ["subject_id", "split"]

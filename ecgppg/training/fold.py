@@ -80,3 +80,39 @@ def fold_splits(folds: pd.DataFrame, fold: int, val_share: float, seed: int) -> 
     table["split"] = np.where(is_test, "test", np.where(np.isin(subject_id, val), "val", "train"))
     table["stratum"], table["risk_reserve"] = f"fold {fold}", False
     return table[list(COLUMNS)]
+
+
+def inner_splits(folds: pd.DataFrame, fold: int, stratum_of: pd.Series, share: float, seed: int) -> pd.DataFrame:
+    """Splits of the patients outside a fold, to choose settings by; the fold's own patients are not in the table.
+
+    Parameters
+    ----------
+    folds : DataFrame
+        As `fold_patients` gives it.
+    fold : int
+        Whose patients are to be judged later, and are nowhere here.
+    stratum_of : Series
+        What to balance, by subject_id.
+    share : float
+        Share of the others that settings are chosen by, about the same of every stratum: at least one patient, and
+        never all.
+    seed : int
+        Patients of a stratum are drawn in an order that depends on (seed, fold, subject_id) alone.
+
+    Returns
+    -------
+    DataFrame
+        subject_id, split, stratum, risk_reserve. Nobody is in val: what chooses settings chooses no epoch.
+    """
+    table = folds.loc[folds["fold"] != fold, ["subject_id"]].reset_index(drop=True)
+    subjects = table["subject_id"].tolist()
+    units = np.array([hash_unit("inner", seed, fold, subject) for subject in subjects])
+    order = np.lexsort([units, stratum_of.reindex(table["subject_id"]).to_numpy()])
+    # Every 1 / share-th of the patients in order of strata: each stratum gives its share, and sizes are exact.
+    wanted = min(max(round(share * len(order)), 1), len(order) - 1)
+    place = np.arange(len(order))
+    chosen = (place + 1) * wanted // len(order) > place * wanted // len(order)
+    table["split"] = "train"
+    table.loc[order[chosen], "split"] = "test"
+    table["stratum"], table["risk_reserve"] = f"outside fold {fold}", False
+    return table[list(COLUMNS)]
