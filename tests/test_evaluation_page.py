@@ -77,7 +77,8 @@ def test_intervals_as_words(values: tuple[float | None, ...], words: str) -> Non
 
 
 def test_methods_of_a_kind_share_their_colour_and_no_two_kinds_do() -> None:
-    kinds = {style(row["method"]) for row in made_up_results()["results"]}
+    results = made_up_results()
+    kinds = {style(row["method"]) for row in [*results["results"], *results["few_labels"]]}
     assert kinds == set(STYLES.values())
     assert style("embedding, linear") == style("embedding, nearest neighbours") != style("embedding + hand-made")
     assert len({colour for colour, _ in kinds}) == len({marker for _, marker in kinds}) == len(STYLES)

@@ -25,6 +25,7 @@ STYLES = {
     "hand-made": ("#e69f00", "^"),
     "embedding +": ("#009e73", "s"),
     "embedding": ("#0072b2", "o"),
+    "network fine-tuned": ("#cc79a7", "P"),
     "": ("#d55e00", "D"),
 }
 """Colour and marker by how the name of a method begins; the last is for networks trained on the label."""

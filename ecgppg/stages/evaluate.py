@@ -1,5 +1,6 @@
 """The stage that asks a representation a question, beside everything it must be measured against."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,12 @@ from ecgppg.stages.evaluate_material import Material, gather, hand_made_features
 from ecgppg.stages.evaluate_question import Question
 from ecgppg.stages.evaluate_regression import regression_results
 from ecgppg.stages.evaluate_supervised import subset, supervised_scores
-from ecgppg.stages.evaluate_train import (
-    fold_embeddings,
-    untrained_embeddings,
-)
+from ecgppg.stages.evaluate_train import fold_embeddings, untrained_embeddings
 from ecgppg.stages.evaluate_write import RESULTS, Map, say_results, write_results
 from ecgppg.store.reader import SegmentDataset, open_dataset
 from ecgppg.training.export import PretrainedEncoder
+
+_log = logging.getLogger("ecgppg.evaluate")
 
 
 def run(
@@ -87,9 +87,8 @@ def run(
         say_results(folder)
         return held
     compared = _represented(settings, layout, dataset, windows, encoders)
-    # The supervised network sees the channels that are there, an encoder of more channels zeros where one is not.
-    same_size = encoders[0].description["encoder"] | {"n_channels": len(dataset.channel_names)}
-    found = _answered(settings, layout, question, dataset, material, folds, compared, same_size)
+    of_fold = encoders if len(encoders) > 1 else encoders * material.n_folds
+    found = _answered(settings, layout, question, dataset, material, folds, compared, of_fold)
     results = {
         "question": question.words,
         "caution": question.caution,
@@ -124,7 +123,7 @@ def _represented(
         embedding_F = [fold_embeddings(layout, fold, windows.segment_id_N) for fold in range(len(encoders))]
     else:
         embedding_F = [given_embeddings(settings, layout, encoders[0], windows)]
-    untrained_S = untrained_embeddings(settings, layout, encoders[0].description, windows)
+    untrained_S = untrained_embeddings(settings, layout, encoders, windows)
     return Compared(embedding_F, untrained_S, hand_made_features(layout, dataset, windows))
 
 
@@ -136,19 +135,26 @@ def _answered(
     material: Material,
     folds: pd.DataFrame,
     compared: Compared,
-    description: dict[str, Any],
+    encoder_F: list[PretrainedEncoder],
 ) -> dict[str, Any]:
     """What the question finds in each of them."""
     asked_N = material.unit_of_N >= 0
+    # The supervised network sees the channels that are there, an encoder of more channels zeros where one is not.
+    same_size_F = [encoder.description["encoder"] | {"n_channels": len(dataset.channel_names)} for encoder in encoder_F]
     score_SN = supervised_scores(
-        settings, layout, question, subset(material.windows, asked_N), material.y_N[asked_N], folds, description
+        settings, layout, question, subset(material.windows, asked_N), material.y_N[asked_N], folds, same_size_F
     )
     supervised = Scores(SUPERVISED, material.scores(score_SN))
     knows = what_it_knows(dataset, material, compared, settings.seed)
     if question.regression:
         return {**regression_results(settings, material, compared, supervised), "knows": knows}
     scores = [*score_methods(settings, material, compared), supervised]
-    points, gains = few_labels(settings, layout, question, material, compared, description)
+    goes_on = all(encoder.channels == tuple(dataset.channel_names) for encoder in encoder_F)
+    if not goes_on:
+        _log.info("no network goes on from the encoder: it takes %s", ", ".join(encoder_F[0].channels))
+    points, gains = few_labels(
+        settings, layout, question, material, compared, same_size_F, encoder_F if goes_on else None
+    )
     return {
         "n_patients_with": material.units.n_patients_with,
         "results": measured(settings, material, scores),

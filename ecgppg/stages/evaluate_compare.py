@@ -44,13 +44,13 @@ class Compared:
     ----------
     embedding_F : sequence of ndarray (N, D)
         By the encoder of each fold, or by the one encoder.
-    untrained_S : sequence of ndarray (N, D)
-        By encoders with fresh weights, one a seed.
+    untrained_S : sequence of sequences of ndarray (N, D)
+        By encoders with fresh weights, of each seed: one a fold, or one where all are built alike.
     hand_made : HandMade
     """
 
     embedding_F: Sequence[np.ndarray]
-    untrained_S: Sequence[np.ndarray]
+    untrained_S: Sequence[Sequence[np.ndarray]]
     hand_made: HandMade
 
     @property
@@ -84,7 +84,7 @@ def score_methods(settings: Settings, material: Material, compared: Compared) ->
             scores.append(Scores(name, cross_fitted(of, units, fold_U, probe, seeds)))
             bar.advance(1, name)
         # Each seed has fresh weights of its own here: how much the draw of an untrained encoder matters is in the mean.
-        untrained = [material.averaged("untrained", [x_ND]) for x_ND in compared.untrained_S]
+        untrained = [material.averaged("untrained", x_F) for x_F in compared.untrained_S]
         p_SU = [cross_fitted(of, units, fold_U, linear_probe, [seed]) for seed, of in enumerate(untrained)]
         scores.append(Scores(UNTRAINED, np.concatenate(p_SU)))
         bar.advance(1, UNTRAINED)

@@ -17,10 +17,8 @@ READ = (("heart_rate_bpm", "heart rate", "bpm"), ("rr_cv", "RR coefficient of va
 def what_it_knows(dataset: SegmentDataset, material: Material, compared: Compared, seed: int) -> list[dict[str, Any]]:
     """Rows of `method`, `measure`, `estimate`, `low`, `high`, `n_patients`, over single windows of unseen patients."""
     rows: list[dict[str, Any]] = []
-    one_for_all = len(compared.embedding_F) == 1
-    trained = list(compared.embedding_F) * (material.n_folds if one_for_all else 1)
-    for method, x_F in (("embedding", trained), ("untrained encoder", [compared.untrained_S[0]] * material.n_folds)):
-        rows += _read(dataset, material, method, x_F, seed)
+    for method, x_F in (("embedding", compared.embedding_F), ("untrained encoder", compared.untrained_S[0])):
+        rows += _read(dataset, material, method, list(x_F) * (material.n_folds if len(x_F) == 1 else 1), seed)
     return rows
 
 

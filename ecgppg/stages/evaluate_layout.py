@@ -39,9 +39,9 @@ class EvaluationLayout:
         """Hand-made features of the windows of a fingerprint."""
         return self.root / "hand_made" / f"{windows}.npz"
 
-    def untrained(self, seed: int) -> Path:
-        """Embeddings by the encoder with fresh weights of a seed."""
-        return self.root / self.name / "untrained" / f"seed_{seed}.npz"
+    def untrained(self, seed: int, kind: str | None = None) -> Path:
+        """Embeddings by the encoder with fresh weights of a seed; `kind` where folds have encoders of several."""
+        return self.root / self.name / "untrained" / f"seed_{seed}{f'-{kind}' if kind else ''}.npz"
 
     def task(self, task: str) -> Path:
         """Folder of one question's results."""

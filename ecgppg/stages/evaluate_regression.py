@@ -24,7 +24,7 @@ def regression_results(
     """
     embedding = material.averaged("embedding, ridge", compared.embedding_F)
     hand = material.averaged("hand-made, ridge", [compared.plain])
-    untrained = material.averaged("untrained encoder, ridge", [compared.untrained_S[0]])
+    untrained = material.averaged("untrained encoder, ridge", compared.untrained_S[0])
     rows: list[dict[str, Any]] = []
     for of in (embedding, hand, untrained, joined("embedding + hand-made, ridge", embedding, hand)):
         found = readout(of.x_F, material.number_U, material.units.subject_id_U, material.fold_U, settings.seed)

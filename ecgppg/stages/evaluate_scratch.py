@@ -1,5 +1,7 @@
-"""Networks taught from scratch with few labels: what the same architecture makes of them without pre-training."""
+"""Networks taught with few labels, from scratch and from the encoder's weights: what pre-training is worth to them."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,28 +10,35 @@ from ecgppg.config.settings import Settings
 from ecgppg.core.files import config_hash
 from ecgppg.core.progress import progress
 from ecgppg.evaluation.few_label import FewLabelDraw
+from ecgppg.stages.embed_cohort import encoder_hash
 from ecgppg.stages.evaluate_layout import EvaluationLayout
 from ecgppg.stages.evaluate_material import Material
 from ecgppg.stages.evaluate_question import Question
 from ecgppg.stages.evaluate_rows import keep_rows, kept_rows
 from ecgppg.stages.evaluate_supervised import plan_of, subset
 from ecgppg.training.device import choose_device, deterministic
+from ecgppg.training.export import PretrainedEncoder
 from ecgppg.training.supervised import teach
 
 BATCH_SIZE = 64
+FINE_TUNED_RATE = 0.1
+"""Rate of a pre-trained encoder as a share of its fresh head's: large steps would undo what it brings."""
 
 
-def scratch_scores(
+def network_scores(
     settings: Settings,
     layout: EvaluationLayout,
     question: Question,
     material: Material,
     draws: list[FewLabelDraw],
-    encoder: dict[str, Any],
+    encoder_F: Sequence[dict[str, Any]],
+    pretrained_F: Sequence[PretrainedEncoder] | None = None,
 ) -> np.ndarray:
-    """Score of each recording by networks that saw the labels of a draw alone, and no other window.
+    """Score of each recording by networks that saw the labels of a draw alone.
 
-    The number of steps is fixed beforehand: with so few labels there is nothing to choose it by.
+    From scratch they saw no other window; from an encoder's weights they go on with the same steps on the same views,
+    and differ in where they start and in the encoder's rate alone. The number of steps is fixed beforehand: with so
+    few labels there is nothing to choose it by.
 
     Parameters
     ----------
@@ -39,17 +48,18 @@ def scratch_scores(
     question : Question
     material : Material
     draws : list of FewLabelDraw
-    encoder : dict
-        Description of the encoder.
+    encoder_F : sequence of dict
+        Description of each fold's encoder.
+    pretrained_F : sequence of PretrainedEncoder, optional
+        The encoder of each fold, to go on from; without them weights are fresh.
 
     Returns
     -------
     ndarray, float64 (draws, U)
     """
     windows, unit_of_N = material.windows, material.unit_of_N
-    content = {
+    shared = {
         "question": question.words,
-        "encoder": encoder,
         "dataset": str(windows.source.attributes.get("content_hash", "")),
         "windows": windows.fingerprint(),
         "units": config_hash({"unit": unit_of_N.tolist(), "fold": material.fold_U.tolist()}),
@@ -59,23 +69,35 @@ def scratch_scores(
         "learning_rate": settings.supervised_learning_rate,
         "seed": settings.seed,
     }
-    folder = layout.supervised / f"{question.name}-few-{config_hash(content)}"
+    content_F = [shared | {"encoder": encoder} for encoder in encoder_F]
+    if pretrained_F is not None:
+        content_F = [
+            content | {"weights": encoder_hash(encoder), "body_rate": FINE_TUNED_RATE}
+            for content, encoder in zip(content_F, pretrained_F, strict=True)
+        ]
+    kind = "few" if pretrained_F is None else "fine-tuned"
+    folder_F = [layout.supervised / f"{question.name}-{kind}-{config_hash(content)}" for content in content_F]
     p_DU = np.full((max(draw.draw for draw in draws) + 1, len(material.units)), np.nan)
-    paths = [folder / f"draw_{draw.draw}_fold_{draw.fold}.npz" for draw in draws]
-    kept = [kept_rows(path, content) for path in paths]
+    paths = [folder_F[draw.fold] / f"draw_{draw.draw}_fold_{draw.fold}.npz" for draw in draws]
+    kept = [kept_rows(path, content_F[draw.fold]) for draw, path in zip(draws, paths, strict=True)]
     steps = settings.scratch_steps * sum(held is None for held in kept)
-    with progress("few labels from scratch", max(steps, 1)) as bar, deterministic():
+    words = "few labels from scratch" if pretrained_F is None else "few labels, fine-tuned"
+    with progress(words, max(steps, 1)) as bar, deterministic():
         for draw, path, held in zip(draws, paths, kept, strict=True):
             test_N = (material.fold_N == draw.fold) & (unit_of_N >= 0)
             if held is None:
                 learn_N = np.isin(unit_of_N, draw.train_units)
-                plan = plan_of(settings, encoder, settings.scratch_steps, draw.draw, question, BATCH_SIZE)
+                plan = plan_of(settings, encoder_F[draw.fold], settings.scratch_steps, draw.draw, question, BATCH_SIZE)
+                initial = None
+                if pretrained_F is not None:
+                    plan = replace(plan, body_rate=FINE_TUNED_RATE)
+                    initial = pretrained_F[draw.fold].network.state_dict()
                 taught = teach(
                     subset(windows, learn_N), material.y_N[learn_N], plan, device=choose_device(settings.device),
-                    advance=lambda _, note: bar.advance(1, note),
+                    initial=initial, advance=lambda _, note: bar.advance(1, note),
                 )  # fmt: skip
                 held = {"score": taught.predict(subset(windows, test_N))}
-                keep_rows(path, content, windows.segment_id_N[test_N], **held)
+                keep_rows(path, content_F[draw.fold], windows.segment_id_N[test_N], **held)
             score_N = np.full(len(windows), np.nan)
             score_N[test_N] = held["score"]
             in_fold_U = material.fold_U == draw.fold

@@ -1,8 +1,8 @@
 """The supervised network of each outer fold: taught once, kept, and never taught on its fold's patients."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ def supervised_scores(
     windows: SplitWindows,
     y_N: np.ndarray,
     folds: pd.DataFrame,
-    encoder: dict[str, Any],
+    encoder_F: Sequence[dict[str, Any]],
 ) -> np.ndarray:
     """Score of each window by the network that has not met its patient.
 
@@ -47,8 +47,8 @@ def supervised_scores(
         Their answers.
     folds : DataFrame
         subject_id, fold.
-    encoder : dict
-        Description of the encoder whose size the network has.
+    encoder_F : sequence of dict
+        Description of each fold's encoder, whose size the network has.
 
     Returns
     -------
@@ -58,7 +58,6 @@ def supervised_scores(
     fold_N = folds.set_index("subject_id")["fold"].reindex(windows.subject_id_N).to_numpy()
     content = {
         "question": question.words,
-        "encoder": encoder,
         "dataset": str(windows.source.attributes.get("content_hash", "")),
         "windows": windows.fingerprint(),
         "answers": config_hash({"y": y_N.tolist()}),
@@ -69,11 +68,17 @@ def supervised_scores(
         "val_share": settings.supervised_val_share,
         "seed": settings.seed,
     }
-    folder = layout.supervised / f"{question.name}-{config_hash(content)}"
-    n_folds = int(folds["fold"].max()) + 1
+    content_F = [content | {"encoder": encoder} for encoder in encoder_F]
+    n_folds = len(encoder_F)
     score_SN = np.full((settings.supervised_seeds, len(windows)), np.nan)
     jobs = [(seed, fold) for seed in range(settings.supervised_seeds) for fold in range(n_folds)]
-    kept = {job: kept_rows(_path(folder, *job), content) for job in jobs}
+    path_of = {
+        (seed, fold): layout.supervised
+        / f"{question.name}-{config_hash(content_F[fold])}"
+        / f"fold_{fold}_seed_{seed}.npz"
+        for seed, fold in jobs
+    }
+    kept = {job: kept_rows(path, content_F[job[1]]) for job, path in path_of.items()}
     total = sum(
         settings.supervised_epochs * int((fold_N != fold).sum()) for (_, fold), held in kept.items() if not held
     )
@@ -81,9 +86,11 @@ def supervised_scores(
         for (seed, fold), held in kept.items():
             in_fold_N = fold_N == fold
             if held is None:
-                score_n, epoch = _teach_fold(settings, windows, y_N, fold_N, fold, seed, encoder, question, bar.advance)
+                score_n, epoch = _teach_fold(
+                    settings, windows, y_N, fold_N, fold, seed, encoder_F[fold], question, bar.advance
+                )
                 held = {"score": score_n}
-                keep_rows(_path(folder, seed, fold), content, windows.segment_id_N[in_fold_N], **held)
+                keep_rows(path_of[seed, fold], content_F[fold], windows.segment_id_N[in_fold_N], **held)
                 _log.info("supervised, fold %d of %d, seed %d: epoch %d chosen", fold + 1, n_folds, seed, epoch)
             score_SN[seed, in_fold_N] = held["score"]
     return score_SN
@@ -143,7 +150,3 @@ def _teach_fold(
             device=choose_device(settings.device), advance=advance,
         )  # fmt: skip
         return taught.predict(subset(windows, fold_N == fold)), taught.epoch
-
-
-def _path(folder: Path, seed: int, fold: int) -> Path:
-    return folder / f"fold_{fold}_seed_{seed}.npz"

@@ -6,6 +6,7 @@ costs minutes, the same command goes on, and a changed setting is refused.
 
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -166,45 +167,57 @@ def in_order(values: np.ndarray, held_id_N: np.ndarray, wanted_id_N: np.ndarray)
 
 
 def untrained_embeddings(
-    settings: Settings, layout: EvaluationLayout, description: dict[str, Any], windows: SplitWindows
-) -> list[np.ndarray]:
-    """Embeddings by the same encoder with fresh weights, of as many seeds: what the architecture alone gives.
+    settings: Settings, layout: EvaluationLayout, encoders: Sequence[PretrainedEncoder], windows: SplitWindows
+) -> list[list[np.ndarray]]:
+    """Embeddings by the same encoders with fresh weights, of as many seeds: what the architecture alone gives.
 
     Parameters
     ----------
     settings : Settings
         probe_seeds: weights of the seeds 1, 2, and so on.
     layout : EvaluationLayout
-    description : dict
-        Of the encoder, as `PretrainedEncoder.description`.
+    encoders : sequence of PretrainedEncoder
+        Those of the folds, or the one.
     windows : SplitWindows
 
     Returns
     -------
-    list of ndarray, float32 (N, D)
-        In the order of `windows`.
+    list of list of ndarray, float32 (N, D)
+        For each seed one matrix where all encoders are built alike, else one a fold; in the order of `windows`.
     """
-    encoder, channels = description["encoder"], description["input"]["channels"]
     made = []
     for seed in range(1, settings.probe_seeds + 1):
-        path = layout.untrained(seed)
-        content = {
-            "encoder": encoder,
-            "seed": seed,
-            "dataset": str(windows.source.attributes.get("content_hash", "")),
-            "windows": windows.fingerprint(),
-        }
-        kept = kept_rows(path, content)
-        if kept is None:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed)
-                network = build_encoder(encoder)
-            network = network.requires_grad_(False).eval().to(choose_device(settings.device))
-            fresh = PretrainedEncoder(network, {"encoder": encoder, "input": {"channels": channels}})
-            _log.info("untrained encoder %d of %d", seed, settings.probe_seeds)
-            kept = kept_embeddings(settings, path, content, fresh, windows)
-        made.append(kept["embeddings"])
+        by_kind: dict[str, np.ndarray] = {}
+        for encoder in encoders:
+            kind = config_hash(encoder.description["encoder"])
+            if kind not in by_kind:
+                path = layout.untrained(seed, kind if by_kind else None)
+                by_kind[kind] = _untrained(settings, path, encoder.description, seed, windows)
+        kinds = [config_hash(encoder.description["encoder"]) for encoder in encoders]
+        made.append([by_kind[kind] for kind in (kinds if len(by_kind) > 1 else kinds[:1])])
     return made
+
+
+def _untrained(
+    settings: Settings, path: Path, description: dict[str, Any], seed: int, windows: SplitWindows
+) -> np.ndarray:
+    encoder, channels = description["encoder"], description["input"]["channels"]
+    content = {
+        "encoder": encoder,
+        "seed": seed,
+        "dataset": str(windows.source.attributes.get("content_hash", "")),
+        "windows": windows.fingerprint(),
+    }
+    kept = kept_rows(path, content)
+    if kept is None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = build_encoder(encoder)
+        network = network.requires_grad_(False).eval().to(choose_device(settings.device))
+        fresh = PretrainedEncoder(network, {"encoder": encoder, "input": {"channels": channels}})
+        _log.info("untrained encoder %d of %d", seed, settings.probe_seeds)
+        kept = kept_embeddings(settings, path, content, fresh, windows)
+    return kept["embeddings"]
 
 
 def write_splits(path: Path, splits: pd.DataFrame) -> None:
