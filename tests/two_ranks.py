@@ -29,6 +29,9 @@ NETWORKS: dict[str, dict[str, object]] = {
     "near alone": {"objective_views": 0.0, "objective_near": 1.0},
     "ECG against PPG alone": {"objective_views": 0.0, "objective_ecg_ppg": 1.0},
     "beats alone": {"objective_views": 0.0, "objective_beats": 1.0},
+    "measures of the beats alone, read from beats": {
+        "objective_views": 0.0, "objective_beats": 1.0, "beat_targets": "shape", "beat_branch": True,
+    },
     "all, same patient too": {
         "objective_near": 0.3, "objective_ecg_ppg": 0.5, "objective_beats": 0.2, "same_patient_negatives": True,
     },

@@ -28,6 +28,12 @@ class ObjectiveSettings(SettingsPart):
     objective_beats: float = content(
         "train", 1.0, "weight of: predicting heart rate and RR variation as the beat detector found them", ge=0, le=1000
     )
+    beat_targets: Literal["rate", "rhythm", "shape"] = content(
+        "train",
+        "rate",
+        "what objective_beats predicts. rate: rate and RR variation; rhythm: also how intervals follow one another; "
+        "shape: also P wave, T wave and likeness of the beats",
+    )
     same_patient_negatives: bool = content(
         "train", False, "whether windows of one patient are told apart from each other"
     )

@@ -12,13 +12,12 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ecgppg.models.beat_finder import FoundBeats, find_beats
+from ecgppg.models.beat_finder import FoundBeats, beat_samples, cut_beats, find_beats
 
-BEFORE_S, AFTER_S = 0.25, 0.45
-"""A beat is cut from before its P wave to past its T wave."""
 TYPICAL_RR_S, RR_SPREAD, CHANGE_SPREAD = 0.8, 0.3, 0.2
 """Centre and spread of the log interval, and spread of its changes, by which they are brought to about one."""
 LARGEST = 5.0
+TALLEST = 3.0
 WIDTH = 32
 FEATURES = 64
 """Of the rhythm, and again of the average beat."""
@@ -39,7 +38,7 @@ class Beats(nn.Module):
         super().__init__()
         self.fs_hz, self.features = fs_hz, 2 * FEATURES * n_channels
         self.intervals = nn.ModuleList(IntervalNetwork() for _ in range(n_channels))
-        self.shapes = nn.ModuleList(ShapeNetwork(len(_around(fs_hz))) for _ in range(n_channels))
+        self.shapes = nn.ModuleList(ShapeNetwork(beat_samples(fs_hz)) for _ in range(n_channels))
 
     def forward(self, z_BCT: Tensor, present_BC: Tensor) -> Tensor:
         """(B, C, T) to (B, features); zeros in those of an absent channel."""
@@ -130,7 +129,7 @@ def interval_rows(beats: FoundBeats, fs_hz: float) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def average_beat(z_BT: Tensor, beats: FoundBeats, fs_hz: float) -> Tensor:
-    """Mean of a window's whole beats, upright and compressed, and their standard deviation.
+    """Mean of a window's whole beats, compressed, and their standard deviation.
 
     Parameters
     ----------
@@ -146,16 +145,10 @@ def average_beat(z_BT: Tensor, beats: FoundBeats, fs_hz: float) -> Tensor:
         (B, 2, L); zeros where no beat is whole.
     """
     with torch.autocast(device_type=z_BT.device.type, enabled=False):
-        T = z_BT.shape[1]
-        around_L = _around(fs_hz, z_BT.device)
-        place_BKL = beats.at_NK[..., None] + around_L
-        inside_BK = beats.there_NK & (place_BKL[..., 0] >= 0) & (place_BKL[..., -1] < T)
-        place_BP = place_BKL.clamp(0, T - 1).flatten(1)
-        beat_BKL = z_BT.float().gather(1, place_BP).view(place_BKL.shape)
-        inside_BK &= beats.moves_NT.gather(1, place_BP).view(place_BKL.shape).all(2)
-        # A tall QRS must not drown the rest: the inverse hyperbolic sine leaves what is small and makes logs of peaks.
-        beat_BKL = ((beat_BKL - beat_BKL.mean(2, keepdim=True)) * beats.sign_N1[..., None]).asinh()
-        return torch.stack(_masked_moments(beat_BKL.transpose(1, 2), inside_BK.float()[:, None]), dim=1)
+        beat_BKL, whole_BK = cut_beats(z_BT, beats, fs_hz)
+        # A tall QRS must not drown the rest: what is small is left alone, and nothing is larger than `TALLEST`.
+        beat_BLK = (beat_BKL / (1 + beat_BKL.abs() / TALLEST)).transpose(1, 2)
+        return torch.stack(_masked_moments(beat_BLK, whole_BK.float()[:, None]), dim=1)
 
 
 def _masked_moments(h_BHI: Tensor, known_B1I: Tensor) -> tuple[Tensor, Tensor]:
@@ -164,8 +157,3 @@ def _masked_moments(h_BHI: Tensor, known_B1I: Tensor) -> tuple[Tensor, Tensor]:
     mean_BH = (h_BHI * known_B1I).sum(2) / n_B1.clamp(min=1)
     variance_BH = ((h_BHI - mean_BH[..., None]).square() * known_B1I).sum(2) / n_B1.clamp(min=1)
     return mean_BH, (variance_BH + 1e-5).sqrt() * (n_B1 > 0)
-
-
-def _around(fs_hz: float, device: torch.device | None = None) -> Tensor:
-    """Samples of a beat, from its peak."""
-    return torch.arange(-round(BEFORE_S * fs_hz), round(AFTER_S * fs_hz) + 1, device=device)

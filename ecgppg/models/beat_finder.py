@@ -23,6 +23,10 @@ PEAK_S = 0.08
 """The peak lies this near to the summit of the slope."""
 INVERTED = 2.0
 """Peaks point down only where downward deflections are this many times the upward ones."""
+LEAST_ROOM = 4
+"""Beats of the shortest sequence, so that there are changes of intervals, and turns of changes, to speak of."""
+BEFORE_S, WHOLE_S = 0.25, 0.7
+"""A beat is cut from before its P wave, and so long that its T wave is in it."""
 STILL_S, NEAR_STILL_S = 0.06, 0.1
 """A signal that does not move for so long is blanked or cut off, and what stands so near to it is its edge."""
 
@@ -64,7 +68,7 @@ def find_beats(z_NT: Tensor, fs_hz: float) -> FoundBeats:
     Returns
     -------
     FoundBeats
-        With room for every beat that `APART_S` allows; a window without signal has none.
+        With room for the beats of the fullest window, at least `LEAST_ROOM`; a window without signal has none.
     """
     with torch.autocast(device_type=z_NT.device.type, enabled=False):
         z_NT = z_NT.float()
@@ -73,12 +77,56 @@ def find_beats(z_NT: Tensor, fs_hz: float) -> FoundBeats:
         moves_NT = _moves(slope_NT, fs_hz)
         beat_NT = _summits(slope_NT, fs_hz) & moves_NT
         sample_T = torch.arange(T, device=z_NT.device)
-        at_NK = torch.where(beat_NT, sample_T, T).topk(T // round(APART_S * fs_hz) + 1, largest=False).values
+        at_NK = torch.where(beat_NT, sample_T, T).topk(_room(beat_NT, fs_hz), largest=False).values
         there_NK = at_NK < T
         at_NK, sign_N1 = _peaks(z_NT, at_NK, there_NK, round(PEAK_S * fs_hz))
         still_NK = (~moves_NT).cumsum(1).gather(1, at_NK)
         unbroken_NI = there_NK[:, 1:] & (still_NK[:, 1:] == still_NK[:, :-1])
         return FoundBeats(at_NK, there_NK, unbroken_NI, moves_NT, sign_N1)
+
+
+@torch.no_grad()
+def cut_beats(z_NT: Tensor, beats: FoundBeats, fs_hz: float) -> tuple[Tensor, Tensor]:
+    """Beats cut out of their windows, upright, each with its own mean taken out.
+
+    Parameters
+    ----------
+    z_NT : Tensor
+        Normalised windows of one channel.
+    beats : FoundBeats
+        Of these windows.
+    fs_hz : float
+
+    Returns
+    -------
+    beat_NKL : Tensor, float32
+        Of `beat_samples(fs_hz)` samples; the peak is number `round(BEFORE_S * fs_hz)`.
+    whole_NK : Tensor, bool
+        Where the beat is there, and all of it inside the window and moving.
+    """
+    T = z_NT.shape[1]
+    around_L = torch.arange(beat_samples(fs_hz), device=z_NT.device) - round(BEFORE_S * fs_hz)
+    place_NKL = beats.at_NK[..., None] + around_L
+    whole_NK = beats.there_NK & (place_NKL[..., 0] >= 0) & (place_NKL[..., -1] < T)
+    place_NP = place_NKL.clamp(0, T - 1).flatten(1)
+    whole_NK &= beats.moves_NT.gather(1, place_NP).view(place_NKL.shape).all(2)
+    beat_NKL = z_NT.float().gather(1, place_NP).view(place_NKL.shape)
+    return (beat_NKL - beat_NKL.mean(2, keepdim=True)) * beats.sign_N1[..., None], whole_NK
+
+
+def beat_samples(fs_hz: float) -> int:
+    """Samples of a beat as `cut_beats` cuts it."""
+    return round(WHOLE_S * fs_hz)
+
+
+def _room(beat_NT: Tensor, fs_hz: float) -> int:
+    """Beats to make room for: as many as fit in a window, or on a processor as the fullest window has.
+
+    A GPU would have to be waited for to know their number, and is not slowed by room that nobody needs.
+    """
+    if beat_NT.device.type == "cpu" and len(beat_NT):
+        return max(int(beat_NT.sum(1).max()), LEAST_ROOM)
+    return beat_NT.shape[1] // round(APART_S * fs_hz) + 1
 
 
 def _summits(slope_NT: Tensor, fs_hz: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""The head that asks the embedding for a window's rate and irregularity; only training sees it."""
+"""The head that asks the embedding for what is measured of a window's beats; only training sees it."""
 
 from torch import Tensor, nn
 
@@ -6,18 +6,20 @@ HIDDEN = 64
 
 
 class BeatHead(nn.Module):
-    """Two layers: embedding to standardised log heart rate and log RR variation.
+    """Two layers: embedding to standardised measures.
 
     Parameters
     ----------
     embedding_dim : int
         Length of the input.
+    n_measures : int
+        Length of the output.
     """
 
-    def __init__(self, embedding_dim: int) -> None:
+    def __init__(self, embedding_dim: int, n_measures: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(embedding_dim, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 2))
+        self.layers = nn.Sequential(nn.Linear(embedding_dim, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, n_measures))
 
     def forward(self, e_BD: Tensor) -> Tensor:
-        """(B, D) to (B, 2)."""
+        """(B, D) to (B, n_measures)."""
         return self.layers(e_BD)

@@ -29,35 +29,35 @@ def beat_targets(beats_N2: Tensor) -> tuple[Tensor, Tensor]:
     -------
     target_N2 : Tensor, float32
         Zeros in rows that are not known.
-    known_N : Tensor, bool
+    known_N2 : Tensor, bool
     """
     known_N = beats_N2.isfinite().all(1) & (beats_N2[:, 0] > 0) & (beats_N2[:, 1] >= 0)
     safe_N2 = torch.where(known_N[:, None], beats_N2, 1.0)
     log_N2 = torch.stack([safe_N2[:, 0].log(), (safe_N2[:, 1] + LEAST_CV).log()], dim=1)
     target_N2 = (log_N2 - log_N2.new_tensor(CENTRE)) / log_N2.new_tensor(SPREAD)
-    return torch.where(known_N[:, None], target_N2, 0.0), known_N
+    return torch.where(known_N[:, None], target_N2, 0.0), known_N[:, None].expand_as(target_N2)
 
 
-def beat_loss(predicted_N2: Tensor, target_N2: Tensor, known_N: Tensor, gather: Gather | None = None) -> Tensor:
-    """Mean Huber loss over the known rows of all ranks: this rank's share of it (see `objectives.gather`).
+def beat_loss(predicted_NS: Tensor, target_NS: Tensor, known_NS: Tensor, gather: Gather | None = None) -> Tensor:
+    """Mean Huber loss over the known targets of all ranks: this rank's share of it (see `objectives.gather`).
 
     Huber and not squares: a missed beat doubles an interval, and must not outweigh a batch.
 
     Parameters
     ----------
-    predicted_N2, target_N2 : Tensor
-    known_N : Tensor, bool
-        Rows that count.
+    predicted_NS, target_NS : Tensor
+    known_NS : Tensor, bool
+        Targets that count.
     gather : Gather, optional
         The rows here are all there are unless given.
 
     Returns
     -------
     Tensor, float32, scalar
-        0 where no row is known.
+        0 where nothing is known.
     """
     gather = gather or OneProcess()
-    with torch.autocast(device_type=predicted_N2.device.type, enabled=False):
-        each_N2 = huber_loss(predicted_N2.float(), target_N2, reduction="none")
-        n_known = gather.sum(known_N.sum()).clamp(min=1)
-        return torch.where(known_N[:, None], each_N2, 0.0).sum() * gather.n_ranks / (2 * n_known)
+    with torch.autocast(device_type=predicted_NS.device.type, enabled=False):
+        each_NS = huber_loss(predicted_NS.float(), target_NS, reduction="none")
+        n_known = gather.sum(known_NS.sum()).clamp(min=1)
+        return torch.where(known_NS, each_NS, 0.0).sum() * gather.n_ranks / n_known

@@ -9,6 +9,7 @@ from ecgppg.config.settings import Settings
 from ecgppg.data.augment import Augmentation
 from ecgppg.data.dataset import SegmentBatch
 from ecgppg.data.normalise import robust_zscore
+from ecgppg.training.beat_rows import measured_beats
 
 PARTNER_VIEW = 2
 """A partner that is also a window of the batch is so seen in a view of its own."""
@@ -30,8 +31,9 @@ class StepInputs:
         Rows of equal group are never each other's negatives: of the windows and of the partners.
     anchor_K, both_J : Tensor, int64
         The window that each partner belongs to; the windows that have both channels.
-    beats_F2 : Tensor, float32
-        heart_rate_bpm and rr_cv of the rows of the first three sections.
+    target_FS, known_FS : Tensor, float32 and bool
+        Measures of the beats for the rows of the first three sections, and which are known; without columns where
+        no term asks for them.
     """
 
     z_RCT: Tensor
@@ -41,7 +43,8 @@ class StepInputs:
     group_K: Tensor
     anchor_K: Tensor
     both_J: Tensor
-    beats_F2: Tensor
+    target_FS: Tensor
+    known_FS: Tensor
 
 
 class InputMaker:
@@ -95,7 +98,7 @@ class InputMaker:
         both_J, single = self._single_channels(first, second, present_BC[windows]) if crossed else (anchor_K[:0], [])
         parts = whole + (single or [(nothing, present_BC[:0])] * 2)
         n_first, n_second, n_partners, n_ecg, n_ppg = (len(z) for z, _ in parts)
-        beats_B2 = batch.beats_B2
+        target_BS, known_BS = measured_beats(batch, z_BCT, present_BC, wants)
         return StepInputs(
             z_RCT=torch.cat([z for z, _ in parts]),
             present_RC=torch.cat([present for _, present in parts]),
@@ -104,7 +107,8 @@ class InputMaker:
             group_K=group_B[partners],
             anchor_K=anchor_K,
             both_J=both_J,
-            beats_F2=torch.cat([beats_B2[:n_first], beats_B2[:n_second], beats_B2[partners]]),
+            target_FS=torch.cat([target_BS[:n_first], target_BS[:n_second], target_BS[partners]]),
+            known_FS=torch.cat([known_BS[:n_first], known_BS[:n_second], known_BS[partners]]),
         )
 
     def _single_channels(

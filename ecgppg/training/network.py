@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ecgppg.config.settings import Settings
 from ecgppg.models.attached import attached_zero
-from ecgppg.objectives.beats import beat_loss, beat_targets
+from ecgppg.objectives.beats import beat_loss
 from ecgppg.objectives.contrastive import cross_modal, nt_xent
 from ecgppg.objectives.gather import Gather
 from ecgppg.training.inputs import StepInputs
@@ -83,9 +83,9 @@ class ObjectiveNetwork(nn.Module):
             loss = cross_modal(ecg_JP, ppg_JP, temperature, inputs.group_B[inputs.both_J], gather)
             terms["objective_ecg_ppg"] = loss, len(ecg_JP)
         if wants.objective_beats > 0:
-            target_F2, known_F = beat_targets(inputs.beats_F2)
-            loss = beat_loss(model["beat_head"](e_RD[: len(target_F2)]), target_F2, known_F, gather)
-            terms["objective_beats"] = loss, int(known_F.sum())
+            predicted_FS = model["beat_head"](e_RD[: len(inputs.target_FS)])
+            loss = beat_loss(predicted_FS, inputs.target_FS, inputs.known_FS, gather)
+            terms["objective_beats"] = loss, int(inputs.known_FS.any(1).sum())
         total = torch.stack([wants.objective_weights[name] * loss for name, (loss, _) in terms.items()]).sum()
         # Projector and temperature belong to the loss also where no term has a row: see `attached_zero`.
         total = total + p_RP[:0].sum() + 0.0 * temperature

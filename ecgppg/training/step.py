@@ -13,6 +13,7 @@ from ecgppg.models.projector import Projector
 from ecgppg.models.registry import build_encoder
 from ecgppg.objectives.gather import AllRanks, Gather, OneProcess
 from ecgppg.objectives.temperature import Temperature
+from ecgppg.training.beat_rows import n_measures
 from ecgppg.training.distributed import ONE_RANK, Ranks
 from ecgppg.training.inputs import InputMaker
 from ecgppg.training.network import ObjectiveNetwork, Outcome
@@ -54,7 +55,7 @@ def build_model(settings: Settings) -> nn.ModuleDict:
         if settings.learnable_temperature:
             parts["temperature"] = Temperature(settings.temperature, True, settings.temperature_floor)
         if settings.objective_beats > 0:
-            parts["beat_head"] = BeatHead(settings.embedding_dim)
+            parts["beat_head"] = BeatHead(settings.embedding_dim, n_measures(settings))
         return nn.ModuleDict(parts)
 
 
