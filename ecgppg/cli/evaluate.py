@@ -13,6 +13,8 @@ EXAMPLES = """\
       an encoder a fold, trained on the patients outside it; then every comparison
   ecgppg evaluate --dataset OUT/full_dataset.h5 --label label_reference=A --against O --output-dir OUT
       the same encoders, the harder question
+  ecgppg evaluate --dataset OUT/full_dataset.h5 --label label_reference=A --choices OUT/choice/choice.json --name chosen
+      each fold's encoder with the settings that scripts/choose_encoder.py chose without that fold
   ecgppg evaluate --checkpoint OUT/encoder --dataset OTHER/full_dataset.h5 --label death_hospital --output-dir OUT
       an encoder that is there; the patients it has met are left out
   ecgppg evaluate --dataset OUT/full_dataset.h5 --target label_age --output-dir OUT"""
@@ -31,6 +33,12 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="PATH",
         help="OUT/encoder, or a checkpoint (.pth); left out: an encoder is trained a fold",
     )
+    parser.add_argument(
+        "--choices",
+        type=named_path,
+        metavar="FILE",
+        help="OUT/choice/choice.json: what each fold's encoder is trained with, chosen without the fold",
+    )
     asked = parser.add_mutually_exclusive_group(required=True)
     asked.add_argument(
         "--label", type=named, metavar="COLUMN[=VALUE]", help="label of 1 and 0, or a value of a column of names"
@@ -48,6 +56,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.name is not None and (args.name in TAKEN or not NAME.fullmatch(args.name)):
         parser.error(f"--name {args.name}: give letters, digits, '.', '_' and '-', and none of {', '.join(TAKEN)}")
+    if args.choices and args.checkpoint:
+        parser.error("--choices: goes with encoders that are trained here, not with --checkpoint")
     if args.target and args.against:
         parser.error("--against goes with --label")
     return args
@@ -83,5 +93,5 @@ def run(args: argparse.Namespace) -> int:
     layers = [*map(read_settings_file, stored), *given, parse_assignments(args.set), given_settings(args)]
     settings = build_settings(*map(absolute_paths, layers))
     question = Question(args.target, regression=True) if args.target else parse_label(args.label, args.against)
-    stage.run(settings, layout, question, checkpoint, args.verbose)
+    stage.run(settings, layout, question, checkpoint, args.choices, args.verbose)
     return 0

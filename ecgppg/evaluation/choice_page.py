@@ -51,11 +51,6 @@ def choice_markdown(chosen: dict[str, Any], figure: str, least: int = 1) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def chosen_words(winners: list[dict[str, Any]]) -> str:
-    """Who won where, in one line: "fold 1: near; fold 2: as_set"."""
-    return "; ".join(f"fold {winner['fold'] + 1}: {winner['candidate']}" for winner in winners)
-
-
 def forest_rows(chosen: dict[str, Any]) -> dict[str, Any]:
     """The candidates in the form that `evaluation_figures.draw_forest` draws."""
     first = chosen["candidates"][0]["candidate"]

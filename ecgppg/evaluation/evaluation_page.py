@@ -6,6 +6,8 @@ question, caution, trained : str
     What was asked, what to know of the label, whose encoders answered. `caution` may be None.
 n_windows, n_recordings, n_patients, n_patients_with, outer_folds : int
     Whom it rests on; n_patients_with only where a label was asked.
+choices : list of dict or None
+    `fold`, `candidate` and `changes`: with what settings each fold's encoder was trained, where each chose its own.
 excluded : dict
     `patients` and `windows` that an encoder had met.
 results, differences, few_labels, knows : list of dict
@@ -79,6 +81,9 @@ def _who(results: dict[str, Any], least: int) -> str:
     if "n_patients_with" in results:
         words += f", {shown(results['n_patients_with'], least)} with the label"
     words += f"; {results['outer_folds']} outer folds by patient; {results['trained']}."
+    if results.get("choices"):
+        chosen = "; ".join(f"fold {choice['fold'] + 1}: {choice['candidate']}" for choice in results["choices"])
+        words += f" Settings of each fold's encoder were chosen without the fold: {chosen}."
     met = results.get("excluded") or {"patients": 0}
     if met["patients"]:
         words += f" {shown(met['patients'], least)} patients whom the encoder has met are left out."

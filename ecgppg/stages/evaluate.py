@@ -36,6 +36,7 @@ def run(
     layout: EvaluationLayout,
     question: Question,
     checkpoint: Path | None = None,
+    choices: Path | None = None,
     verbose: bool = False,
 ) -> dict[str, Any]:
     """Ask encoders a question about patients they have not met; write and print the answer.
@@ -47,6 +48,8 @@ def run(
     question : Question
     checkpoint : Path, optional
         An encoder (see `stages.encoder_at`); its own patients are left out. Without it one is trained for each fold.
+    choices : Path, optional
+        A choice.json: each fold's encoder is trained with the settings that were chosen without that fold.
     verbose : bool
         Show details on the terminal.
 
@@ -64,7 +67,7 @@ def run(
     """
     dataset = open_dataset(layout.dataset)
     judged = (
-        by_own_encoders(settings, layout, question, dataset, verbose)
+        by_own_encoders(settings, layout, question, dataset, choices, verbose)
         if checkpoint is None
         else by_given_encoder(settings, layout, question, dataset, checkpoint, verbose)
     )
@@ -80,6 +83,7 @@ def run(
         "folds": config_hash({"fold": material.fold_N.tolist()}),
         "encoders": [encoder_hash(encoder) for encoder in encoders],
         "hand_made": VERSION,
+        **({"choices": judged.choices} if judged.choices else {}),
     }
     folder = layout.task(question.name)
     record, held = read_completion(folder / RESULTS), read_json(folder / RESULTS)
@@ -95,6 +99,7 @@ def run(
         "dataset": str(dataset.attributes.get("content_hash", "")),
         "encoder": encoders[0].description["encoder"],
         "trained": "one encoder a fold" if checkpoint is None else "one encoder, given",
+        "choices": judged.choices,
         "excluded": judged.excluded,
         "outer_folds": material.n_folds,
         "n_windows": int((material.unit_of_N >= 0).sum()),

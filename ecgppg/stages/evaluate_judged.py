@@ -9,6 +9,7 @@ import pandas as pd
 from ecgppg.config.errors import InputError
 from ecgppg.config.settings import Settings
 from ecgppg.core.runlog import start_log
+from ecgppg.stages.evaluate_choices import Choice, chosen_for, keep_choices, settings_of_folds
 from ecgppg.stages.evaluate_given import given_encoder, patients_left
 from ecgppg.stages.evaluate_layout import EvaluationLayout
 from ecgppg.stages.evaluate_question import Answers, Question, read_answers
@@ -34,6 +35,8 @@ class Judged:
         Of the patients who are left.
     excluded : dict
         `patients` and `windows` that are not.
+    choices : list of dict or None
+        What each fold's encoder was trained with; see `stages.evaluate_choices`.
     """
 
     settings: Settings
@@ -41,21 +44,30 @@ class Judged:
     folds: pd.DataFrame
     answers: Answers
     excluded: dict[str, int]
+    choices: list[Choice] | None = None
 
 
 def by_own_encoders(
-    settings: Settings, layout: EvaluationLayout, question: Question, dataset: SegmentDataset, verbose: bool
+    settings: Settings,
+    layout: EvaluationLayout,
+    question: Question,
+    dataset: SegmentDataset,
+    choices: Path | None,
+    verbose: bool,
 ) -> Judged:
-    """Train an encoder a fold, or go on."""
+    """Train an encoder a fold, or go on; each with the settings that its fold chose, where a file of them is given."""
     answers = read_answers(dataset, question)
     refuse_other_input(settings, dataset)
     refuse_too_few(answers, dataset.column("subject_id"), question, settings.outer_folds)
     start_log(layout.log, verbose)
     folds = frozen_folds(settings, layout, dataset, answers.stratum_N)
+    chosen = chosen_for(settings, layout, folds, dataset, choices)
+    settings_F = settings_of_folds(settings, chosen)
+    keep_choices(layout, chosen)
     keep_settings(settings, layout)
-    train_folds(settings, layout, folds)
+    train_folds(settings_F, layout, folds)
     encoders = [read_encoder(layout.fold(fold).encoder) for fold in range(settings.outer_folds)]
-    return Judged(settings, encoders, folds, answers, {"patients": 0, "windows": 0})
+    return Judged(settings, encoders, folds, answers, {"patients": 0, "windows": 0}, chosen)
 
 
 def by_given_encoder(

@@ -26,6 +26,7 @@ class EvaluationLayout:
         self.log = root / "production.log"
         self.folds = self.root / "folds.parquet"
         self.config = self.root / name / "config.json"
+        self.choices = self.root / name / "choices.json"
         self.given_embeddings = self.root / name / "embeddings.npz"
         self.supervised = self.root / "supervised"
 

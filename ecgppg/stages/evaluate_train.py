@@ -108,13 +108,13 @@ def keep_settings(settings: Settings, layout: EvaluationLayout) -> None:
     write_json(layout.config, settings.model_dump(mode="json"))
 
 
-def train_folds(settings: Settings, layout: EvaluationLayout, folds: pd.DataFrame) -> list[dict[str, Any]]:
+def train_folds(settings_F: Sequence[Settings], layout: EvaluationLayout, folds: pd.DataFrame) -> list[dict[str, Any]]:
     """Train, or go on training, an encoder a fold, and embed every window with each.
 
     Parameters
     ----------
-    settings : Settings
-        Those of `train`, and encoder_val_share.
+    settings_F : sequence of Settings
+        Of each fold: those of `train`, and encoder_val_share.
     layout : EvaluationLayout
     folds : DataFrame
         subject_id, fold.
@@ -129,11 +129,10 @@ def train_folds(settings: Settings, layout: EvaluationLayout, folds: pd.DataFram
     RefusedError
         If what is there was trained with other settings, on other windows or for other folds.
     """
-    n_folds = int(folds["fold"].max()) + 1
-    # The newest state is enough to go on from: what a fold went through is nobody's question.
-    settings = settings.model_copy(update={"checkpoint_every": settings.num_epochs + 1})
-    said, began_s, n_new = [], time.monotonic(), 0
-    for fold in range(n_folds):
+    said, began_s, n_new, n_folds = [], time.monotonic(), 0, len(settings_F)
+    for fold, given in enumerate(settings_F):
+        # The newest state is enough to go on from: what a fold went through is nobody's question.
+        settings = given.model_copy(update={"checkpoint_every": given.num_epochs + 1})
         fold_layout = layout.fold(fold)
         _log.info("encoder of fold %d of %d: %s", fold + 1, n_folds, fold_layout.root)
         write_splits(fold_layout.splits, fold_splits(folds, fold, settings.encoder_val_share, settings.seed))
