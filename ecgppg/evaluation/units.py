@@ -131,7 +131,28 @@ def patient_folds(subject_id_U: np.ndarray, y_U: np.ndarray, n_folds: int, seed:
     if not 2 <= n_folds <= len(patients):
         raise ValueError(f"{n_folds} folds of {len(patients)} patients")
     has_P = np.bincount(patient_U, np.asarray(y_U) == 1, minlength=len(patients)) > 0
-    drawn_P = np.array([hash63("fold", seed, subject) for subject in patients.tolist()])
-    fold_P = np.empty(len(patients), np.int64)
-    fold_P[np.lexsort([drawn_P, ~has_P])] = np.arange(len(patients)) % n_folds
-    return fold_P[patient_U]
+    return dealt(patients, ~has_P, n_folds, seed)[patient_U]
+
+
+def dealt(subject_id_P: np.ndarray, stratum_P: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
+    """Fold of each patient: stratum by stratum, within one in the order of a hash of (seed, subject_id).
+
+    Dealt on from one stratum to the next, so that the sizes of folds differ by one at most.
+
+    Parameters
+    ----------
+    subject_id_P : array of int
+        Each patient once.
+    stratum_P : array
+        What to spread evenly.
+    n_folds : int
+    seed : int
+
+    Returns
+    -------
+    array of int64, shape (P,)
+    """
+    drawn_P = np.array([hash63("fold", seed, subject) for subject in subject_id_P.tolist()])
+    fold_P = np.empty(len(subject_id_P), np.int64)
+    fold_P[np.lexsort([drawn_P, stratum_P])] = np.arange(len(subject_id_P)) % n_folds
+    return fold_P

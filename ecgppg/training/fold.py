@@ -5,6 +5,7 @@ import pandas as pd
 
 from ecgppg.core.seeds import hash_unit
 from ecgppg.data.splits import COLUMNS
+from ecgppg.evaluation.units import dealt
 
 
 def fold_patients(subject_id_N: np.ndarray, stratum_N: np.ndarray, n_folds: int, seed: int) -> pd.DataFrame:
@@ -28,11 +29,8 @@ def fold_patients(subject_id_N: np.ndarray, stratum_N: np.ndarray, n_folds: int,
     patients = (
         pd.DataFrame({"subject_id": subject_id_N, "stratum": stratum_N}).groupby("subject_id").max().reset_index()
     )
-    patients["unit"] = [hash_unit("fold", seed, subject) for subject in patients["subject_id"].tolist()]
-    # Dealt on from one stratum to the next, so that the sizes of folds differ by one at most.
-    patients = patients.sort_values(["stratum", "unit"], ignore_index=True)
-    patients["fold"] = np.arange(len(patients)) % n_folds
-    return patients.sort_values("subject_id", ignore_index=True)[["subject_id", "fold"]].astype("int64")
+    patients["fold"] = dealt(patients["subject_id"].to_numpy(), patients["stratum"].to_numpy(), n_folds, seed)
+    return patients[["subject_id", "fold"]].astype("int64")
 
 
 def validation_patients(subject_ids: np.ndarray, share: float, seed: int) -> np.ndarray:
