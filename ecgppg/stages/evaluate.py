@@ -28,6 +28,8 @@ from ecgppg.stages.evaluate_write import RESULTS, Map, say_results, write_result
 from ecgppg.store.reader import SegmentDataset, open_dataset
 from ecgppg.training.export import PretrainedEncoder
 
+METHODS = 2
+"""Counted up when methods are added: a question that was answered without them is answered again."""
 _log = logging.getLogger("ecgppg.evaluate")
 
 
@@ -83,6 +85,7 @@ def run(
         "folds": config_hash({"fold": material.fold_N.tolist()}),
         "encoders": [encoder_hash(encoder) for encoder in encoders],
         "hand_made": VERSION,
+        "methods": METHODS,
         **({"choices": judged.choices} if judged.choices else {}),
     }
     folder = layout.task(question.name)

@@ -1,7 +1,6 @@
 """Networks taught with few labels, from scratch and from the encoder's weights: what pre-training is worth to them."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,6 @@ from ecgppg.training.export import PretrainedEncoder
 from ecgppg.training.supervised import teach
 
 BATCH_SIZE = 64
-FINE_TUNED_RATE = 0.1
-"""Rate of a pre-trained encoder as a share of its fresh head's: large steps would undo what it brings."""
 
 
 def network_scores(
@@ -36,9 +33,9 @@ def network_scores(
 ) -> np.ndarray:
     """Score of each recording by networks that saw the labels of a draw alone.
 
-    From scratch they saw no other window; from an encoder's weights they go on with the same steps on the same views,
-    and differ in where they start and in the encoder's rate alone. The number of steps is fixed beforehand: with so
-    few labels there is nothing to choose it by.
+    From scratch they saw no other window; from an encoder's weights they take the same steps at the same rates on the
+    same views, with the same fresh head, and differ in where the encoder starts alone. All of it is fixed beforehand:
+    with so few labels there is nothing to choose it by.
 
     Parameters
     ----------
@@ -72,7 +69,7 @@ def network_scores(
     content_F = [shared | {"encoder": encoder} for encoder in encoder_F]
     if pretrained_F is not None:
         content_F = [
-            content | {"weights": encoder_hash(encoder), "body_rate": FINE_TUNED_RATE}
+            content | {"weights": encoder_hash(encoder)}
             for content, encoder in zip(content_F, pretrained_F, strict=True)
         ]
     kind = "few" if pretrained_F is None else "fine-tuned"
@@ -88,10 +85,7 @@ def network_scores(
             if held is None:
                 learn_N = np.isin(unit_of_N, draw.train_units)
                 plan = plan_of(settings, encoder_F[draw.fold], settings.scratch_steps, draw.draw, question, BATCH_SIZE)
-                initial = None
-                if pretrained_F is not None:
-                    plan = replace(plan, body_rate=FINE_TUNED_RATE)
-                    initial = pretrained_F[draw.fold].network.state_dict()
+                initial = pretrained_F[draw.fold].network.state_dict() if pretrained_F is not None else None
                 taught = teach(
                     subset(windows, learn_N), material.y_N[learn_N], plan, device=choose_device(settings.device),
                     initial=initial, advance=lambda _, note: bar.advance(1, note),

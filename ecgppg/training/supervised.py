@@ -49,8 +49,6 @@ class SupervisedPlan:
         Of the weights, of the order and of the views.
     regression : bool
         Targets are numbers (squared error) and not 0 or 1 (cross-entropy, both classes of the same weight).
-    body_rate : float
-        The encoder's learning rate, as a share of the head's.
     """
 
     encoder: dict[str, Any]
@@ -63,7 +61,6 @@ class SupervisedPlan:
     warmup_share: float = 0.05
     seed: int = 0
     regression: bool = False
-    body_rate: float = 1.0
 
 
 class SupervisedNetwork(nn.Module):
@@ -169,7 +166,7 @@ def teach(
             view_BCT = augmentation.view(z_BCT, present_BC, batch.segment_id_B, seed=plan.seed, epoch=epoch, view=0)
             loss = objective(network(view_BCT, present_BC), target_N[positions])
             for group in optimizer.param_groups:
-                group["lr"] = schedule.rate(step) * group["share"]
+                group["lr"] = schedule.rate(step)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), MAX_GRAD_NORM)
@@ -213,17 +210,10 @@ class _Objective:
         )
 
 
-def _optimizer(network: SupervisedNetwork, plan: SupervisedPlan) -> torch.optim.AdamW:
-    """AdamW; weight decay spares biases and norms. `share` is what a group's rate is multiplied by."""
-    groups = [
-        {
-            "params": [p for p in part.parameters() if (p.ndim > 1) == decays],
-            "weight_decay": plan.weight_decay if decays else 0.0,
-            "share": share,
-        }
-        for part, share in ((network.encoder, plan.body_rate), (network.head, 1.0))
-        for decays in (True, False)
-    ]
+def _optimizer(network: nn.Module, plan: SupervisedPlan) -> torch.optim.AdamW:
+    matrices = [p for p in network.parameters() if p.ndim > 1]
+    vectors = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [{"params": matrices, "weight_decay": plan.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=plan.learning_rate)
 
 
