@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from ecgppg.config.errors import RunError
-from ecgppg.store import copied_signals
+from ecgppg.store import indexed_signals
+from ecgppg.store.layout import create_signals
 from ecgppg.store.merge import merge_segments
 from ecgppg.store.open_source import OpenSource
 from ecgppg.store.reader import open_dataset
@@ -19,7 +20,7 @@ from tests.store_samples import ATTRIBUTES, N_SAMPLES, make_table
 PAGES = [1, 2, 1023, 1024, 1025, 2049, 8 * 1024 + 5]
 
 
-def write_many(path: Path, n_rows: int, subject_id: int = 1, most_rows: int | None = None) -> Path:
+def make_many(n_rows: int, subject_id: int = 1) -> SegmentTable:
     """Segments that differ: their first sample counts them."""
     few = make_table([(subject_id, "r", i) for i in range(2)])
     signals = few.signals_NCT[np.arange(n_rows) % 2].copy()
@@ -27,12 +28,21 @@ def write_many(path: Path, n_rows: int, subject_id: int = 1, most_rows: int | No
     columns = {name: np.asarray(values)[np.arange(n_rows) % 2] for name, values in few.columns.items()}
     columns["start_sample"] = np.arange(n_rows, dtype=np.int64)
     columns["segment_id"] = np.arange(n_rows, dtype=np.int64) + 10**6 * subject_id
-    table = SegmentTable(signals, few.scale_NC[np.arange(n_rows) % 2], columns)
-    if most_rows is None:
-        write_segments(path, table, ATTRIBUTES)
-        return path
-    with segment_writer(path, ATTRIBUTES, (2, N_SAMPLES), most_rows) as writer:
-        writer.add(EncodedSegments.of(table))
+    return SegmentTable(signals, few.scale_NC[np.arange(n_rows) % 2], columns)
+
+
+def write_many(path: Path, n_rows: int, subject_id: int = 1) -> Path:
+    write_segments(path, make_many(n_rows, subject_id), ATTRIBUTES)
+    return path
+
+
+def write_through_hdf5(path: Path, n_rows: int, room: int) -> Path:
+    """Signals whose chunks HDF5 itself has placed and indexed, in a dataset that might have grown on."""
+    with h5py.File(path, "w", libver=("v110", "v110")) as file:
+        signals = create_signals(file, n_rows + room, (2, N_SAMPLES))
+        for row in range(n_rows):
+            signals[row] = row % 30000
+        signals.resize(n_rows, axis=0)
     return path
 
 
@@ -47,7 +57,7 @@ def places(path: Path) -> list[tuple[int, int]]:
 @pytest.mark.parametrize("n_rows", PAGES)
 @pytest.mark.parametrize("room", [0, 5000])
 def test_what_hdf5_wrote_is_read(n_rows: int, room: int, tmp_path: Path) -> None:
-    path = write_many(tmp_path / "a.h5", n_rows, most_rows=n_rows + room)
+    path = write_through_hdf5(tmp_path / "a.h5", n_rows, room)
     expected = places(path)
     source = OpenSource(path, h5py.File(path))
     for rows in (slice(0, n_rows), slice(n_rows // 3, n_rows // 2 + 1), slice(n_rows - 1, n_rows)):
@@ -58,7 +68,7 @@ def test_what_hdf5_wrote_is_read(n_rows: int, room: int, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("n_rows", PAGES)
 def test_hdf5_reads_what_was_written(n_rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(copied_signals, "PAGES_AT_ONCE", 2)
+    monkeypatch.setattr(indexed_signals, "PAGES_AT_ONCE", 2)
     shares = [n_rows // 2, n_rows - n_rows // 2] if n_rows > 1 else [1]
     parts = [write_many(tmp_path / f"{i}.h5", n, subject_id=i + 1) for i, n in enumerate(shares)]
     assert merge_segments(parts, tmp_path / "m.h5", ATTRIBUTES) == n_rows
@@ -68,6 +78,36 @@ def test_hdf5_reads_what_was_written(n_rows: int, tmp_path: Path, monkeypatch: p
         assert set(dataset.file) == {"signals", "scale", "segments"}
         assert dataset.content_hash() == dataset.attributes["content_hash"]
         assert dataset.file["signals"][:, 0, 0].tolist() == [i for n in shares for i in range(n)]
+
+
+@pytest.mark.parametrize("n_rows", PAGES)
+def test_hdf5_reads_what_was_laid_as_it_came(n_rows: int, tmp_path: Path) -> None:
+    path, whole = tmp_path / "a.h5", make_many(n_rows)
+    table = EncodedSegments.of(whole)
+    with segment_writer(path, ATTRIBUTES, (2, N_SAMPLES)) as writer:
+        for rows in (slice(0, n_rows // 3), slice(n_rows // 3, n_rows // 3), slice(n_rows // 3, n_rows)):
+            columns = {name: values[rows] for name, values in table.columns.items()}
+            writer.add(EncodedSegments(table.chunks[rows], table.scale_NC[rows], table.digests[rows], columns))
+    with open_dataset(path) as dataset:
+        np.testing.assert_array_equal(dataset.file["signals"][:], whole.signals_NCT)
+        assert dataset.content_hash() == dataset.attributes["content_hash"]
+        np.testing.assert_array_equal(dataset.column("segment_id"), whole.columns["segment_id"])
+    assert all(a + n == b for (a, n), (b, _) in pairwise(places(path))), "in one stretch"
+
+
+def test_what_was_laid_and_dropped_leaves_no_room(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    rng = np.random.default_rng(3)
+    one = make_table([(1, "r", i) for i in range(40)])
+    table = SegmentTable(rng.integers(-30000, 30000, one.signals_NCT.shape, "i2"), one.scale_NC, one.columns)
+    with segment_writer(path, ATTRIBUTES, (2, N_SAMPLES)) as writer:
+        writer.add(EncodedSegments.of(table))
+        assert len(writer) == 40
+        writer.drop_all()
+    with h5py.File(path) as file:
+        assert file["signals"].shape == (0, 2, N_SAMPLES)
+    write_segments(tmp_path / "none.h5", make_table([]), ATTRIBUTES)
+    assert path.stat().st_size == (tmp_path / "none.h5").stat().st_size
 
 
 def test_hdf5_goes_on_with_such_a_file(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from ecgppg.config.settings import Settings
 from ecgppg.core.files import write_completion
 from ecgppg.stages.join import ClinicJoin
 from ecgppg.stages.segment_tables import write_tables
-from ecgppg.store import columns, content_hash, copied_signals, merged_rows, metadata, reader
+from ecgppg.store import columns, content_hash, indexed_signals, merged_rows, metadata, reader
 from ecgppg.store.codec import encode_segments
 from ecgppg.store.merge import write_merged
 from ecgppg.store.merged_rows import MergedRows
@@ -44,7 +44,7 @@ def write_part(path: Path, subject_id: int, n_rows: int) -> Path:
     table["segment_id"] = np.arange(n_rows, dtype=np.int64) + 10**6 * subject_id
     chunks = encode_segments(one.signals_NCT) * n_rows
     digests = EncodedSegments.of(SegmentTable(one.signals_NCT, one.scale_NC, one.columns)).digests[rows]
-    with segment_writer(path, ATTRIBUTES, (2, N_SAMPLES), n_rows) as writer:
+    with segment_writer(path, ATTRIBUTES, (2, N_SAMPLES)) as writer:
         writer.add(EncodedSegments(chunks, one.scale_NC[rows], digests, table))
     return path
 
@@ -76,7 +76,7 @@ def test_memory_does_not_grow_with_segments(
 ) -> None:
     for module, name, n in (
         (merged_rows, "ROWS_PER_BLOCK", 1600), (merged_rows, "IDS_AT_ONCE", 2048), (columns, "ROWS_PER_CHUNK", 512),
-        (columns, "ROWS_PER_BLOCK", 512), (content_hash, "ROWS_PER_BLOCK", 512), (copied_signals, "PAGES_AT_ONCE", 2),
+        (columns, "ROWS_PER_BLOCK", 512), (content_hash, "ROWS_PER_BLOCK", 512), (indexed_signals, "PAGES_AT_ONCE", 2),
         (reader, "ROWS_PER_FRAME", 1600),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, n)

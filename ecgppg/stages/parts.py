@@ -90,8 +90,7 @@ def build_part(job: PartJob) -> BuiltPart:
     )
     watch, limit = reading.watch, settings.max_segments_per_patient
     shape_CT = (len(settings.channels), settings.n_samples)
-    most = reading.n_candidates if limit is None else min(limit, reading.n_candidates)
-    with segment_writer(job.path, dataset_attributes(settings), shape_CT, most) as writer:
+    with segment_writer(job.path, dataset_attributes(settings), shape_CT) as writer:
         blocks = (_encoded(block, watch) for block in islice(reading.blocks(), job.most_blocks))
         # Without a limit windows come in the dataset's order and go to disk at once, whatever the length of a stay.
         for segments in blocks if limit is None else _in_order(list(blocks)):

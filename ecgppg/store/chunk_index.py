@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 
 from ecgppg.config.errors import RunError
+from ecgppg.core.compiled import compiled
 
 LAYOUT_MESSAGE, CHUNKED, FIXED_ARRAY, FILTERED = 8, 2, 3, 1
 PAGE_ROWS = 1024
@@ -169,18 +170,36 @@ def _checksums(stored: np.ndarray) -> np.ndarray:
     n, length = stored.shape
     padded = np.zeros((n, 12 * max(-(-length // 12), 1)), np.uint8)
     padded[:, :length] = stored
-    words = np.ascontiguousarray(padded.view("<u4").T)
-    a, b, c = (np.full(n, (0xDEADBEEF + length) & 0xFFFFFFFF, np.uint32) for _ in range(3))
-    for i in range(0, len(words), 3):
-        a += words[i]
-        b += words[i + 1]
-        c += words[i + 2]
-        if i + 3 < len(words):
-            for x, y, z, bits in ((a, b, c, 4), (b, c, a, 6), (c, a, b, 8), (a, b, c, 16), (b, c, a, 19), (c, a, b, 4)):
-                x -= z
-                x ^= z << bits | z >> (32 - bits)
-                z += y
-    for x, y, bits in ((c, b, 14), (a, c, 11), (b, a, 25), (c, b, 16), (a, c, 4), (b, a, 14), (c, b, 24)):
-        x ^= y
-        x -= y << bits | y >> (32 - bits)
-    return c
+    return _lookup3(padded.view("<u4"), np.uint32((0xDEADBEEF + length) & 0xFFFFFFFF))
+
+
+@compiled
+def _lookup3(words_NW: np.ndarray, start: np.uint32) -> np.ndarray:
+    """Three words are mixed at a time, the last three in another way."""
+    sums_N = np.empty(len(words_NW), np.uint32)
+    last = words_NW.shape[1] - 3
+    for row in range(len(words_NW)):
+        words = words_NW[row]
+        a = b = c = start
+        for i in range(0, last, 3):
+            a, b, c = np.uint32(a + words[i]), np.uint32(b + words[i + 1]), np.uint32(c + words[i + 2])
+            a, c = np.uint32(np.uint32(a - c) ^ _rotated(c, 4)), np.uint32(c + b)
+            b, a = np.uint32(np.uint32(b - a) ^ _rotated(a, 6)), np.uint32(a + c)
+            c, b = np.uint32(np.uint32(c - b) ^ _rotated(b, 8)), np.uint32(b + a)
+            a, c = np.uint32(np.uint32(a - c) ^ _rotated(c, 16)), np.uint32(c + b)
+            b, a = np.uint32(np.uint32(b - a) ^ _rotated(a, 19)), np.uint32(a + c)
+            c, b = np.uint32(np.uint32(c - b) ^ _rotated(b, 4)), np.uint32(b + a)
+        a, b, c = np.uint32(a + words[last]), np.uint32(b + words[last + 1]), np.uint32(c + words[last + 2])
+        c = np.uint32(np.uint32(c ^ b) - _rotated(b, 14))
+        a = np.uint32(np.uint32(a ^ c) - _rotated(c, 11))
+        b = np.uint32(np.uint32(b ^ a) - _rotated(a, 25))
+        c = np.uint32(np.uint32(c ^ b) - _rotated(b, 16))
+        a = np.uint32(np.uint32(a ^ c) - _rotated(c, 4))
+        b = np.uint32(np.uint32(b ^ a) - _rotated(a, 14))
+        sums_N[row] = np.uint32(np.uint32(c ^ b) - _rotated(b, 24))
+    return sums_N
+
+
+@compiled
+def _rotated(word: np.uint32, bits: int) -> np.uint32:
+    return np.uint32(word << np.uint32(bits)) | np.uint32(word >> np.uint32(32 - bits))

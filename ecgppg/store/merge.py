@@ -13,7 +13,7 @@ from ecgppg.store.audit import first_line
 from ecgppg.store.codec import decode_segment
 from ecgppg.store.columns import ColumnWriter, fixed_text
 from ecgppg.store.content_hash import CONTENT_COLUMNS, ContentHash, labels_hash, segment_digests
-from ecgppg.store.copied_signals import CopiedSignals
+from ecgppg.store.indexed_signals import IndexedSignals
 from ecgppg.store.layout import DIGEST_BYTES, new_file
 from ecgppg.store.merged_rows import MergedRows, Run
 from ecgppg.store.open_source import OpenSource
@@ -100,7 +100,7 @@ class _MergedWriter:
         n_rows, shape_CT, n_bytes = len(merged), merged.shape_CT, merged.n_signal_bytes
         self._file, self._n_rows, self._shape_CT = file, n_rows, shape_CT
         self._group = file.create_group("segments")
-        self.signals = CopiedSignals(file, shape_CT, n_rows, n_bytes)
+        self.signals = IndexedSignals(file, shape_CT, n_rows, n_bytes)
         self._scale = file.create_dataset("scale", (n_rows, shape_CT[0]), "<f4")
         self._digests = file.create_dataset("digests", (n_rows, DIGEST_BYTES), "u1") if keep_digests else None
         self._columns: dict[str, ColumnWriter] = {}

@@ -1,7 +1,7 @@
 """Write segments: a part of one patient as its windows come, or new clinical columns over signals that stay."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -14,7 +14,9 @@ from ecgppg.config.schema import SEGMENT_COLUMNS
 from ecgppg.store.codec import encode_segments
 from ecgppg.store.columns import ColumnWriter, fixed_text, write_column
 from ecgppg.store.content_hash import CONTENT_COLUMNS, ContentHash, labels_hash, segment_digests
-from ecgppg.store.layout import DIGEST_BYTES, create_signals, new_file
+from ecgppg.store.indexed_signals import IndexedSignals
+from ecgppg.store.laid_chunks import LaidChunks
+from ecgppg.store.layout import DIGEST_BYTES, new_file
 from ecgppg.store.reader import open_file
 from ecgppg.store.segments import SegmentTable, Values, as_column, concatenate, dataset_order, empty_column
 
@@ -58,13 +60,11 @@ class SegmentWriter:
         New, as `layout.new_file` gives it.
     shape_CT : (int, int)
         Channels and samples of a segment.
-    most_rows : int
-        More are never added.
     """
 
-    def __init__(self, file: h5py.File, shape_CT: tuple[int, int], most_rows: int) -> None:
+    def __init__(self, file: h5py.File, shape_CT: tuple[int, int]) -> None:
         self._file, self._shape_CT = file, shape_CT
-        self._signals = create_signals(file, most_rows, shape_CT)
+        self._laid = LaidChunks(file)
         self._added: list[EncodedSegments] = []
         self._n = 0
 
@@ -73,24 +73,24 @@ class SegmentWriter:
 
     def add(self, segments: EncodedSegments) -> None:
         """Write the next rows; of them only what is small stays in memory."""
-        for row, chunk in enumerate(segments.chunks, start=self._n):
-            self._signals.id.write_direct_chunk((row, 0, 0), chunk)
+        self._laid.add(segments.chunks)
         self._n += len(segments)
         self._added.append(EncodedSegments([], segments.scale_NC, segments.digests, segments.columns))
 
     def drop_all(self) -> None:
         """Keep none of the rows added so far."""
+        self._laid.drop_all()
         self._added, self._n = [], 0
 
     def finish(self) -> None:
-        """Write steps, digests, columns and hashes, unless that is done.
+        """Write index, steps, digests, columns and hashes, and close the file, unless that is done.
 
         Raises
         ------
         RunError
             If the rows came in another order than that of a dataset.
         """
-        if "segments" in self._file:
+        if not self._file:
             return
         n_channels = self._shape_CT[0]
         none = EncodedSegments(
@@ -103,23 +103,31 @@ class SegmentWriter:
         columns = {name: concatenate([s.columns[name] for s in added]) for name in added[0].columns}
         if not np.array_equal(dataset_order(columns), np.arange(self._n)):
             raise RunError("segments: rows were added in another order than that of a dataset")
-        self._signals.resize(self._n, axis=0)
+        signals = IndexedSignals(self._file, self._shape_CT, self._n, sum(self._laid.sizes))
+        with closing(signals):
+            signals.adopt(self._laid)
+            self._write_rest(added, columns)
+            signals.finish()
+
+    def _write_rest(self, added: Sequence[EncodedSegments], columns: Mapping[str, Values]) -> None:
         self._file.create_dataset("scale", data=np.concatenate([s.scale_NC for s in added]))
         digests = np.concatenate([s.digests for s in added])
         self._file.create_dataset("digests", data=digests)
         group = self._file.create_group("segments")
         for name, values in columns.items():
-            write_column(group, name, as_column(name, values, self._n, n_channels))
+            write_column(group, name, as_column(name, values, self._n, self._shape_CT[0]))
         content = ContentHash()
         content.add_digests(digests)
         self._file.attrs["content_hash"] = content.finish(self._file)
         self._file.attrs["labels_hash"] = labels_hash(self._file)
 
+    def close(self) -> None:
+        """Let go of the file, however it ended."""
+        self._laid.close()
+
 
 @contextmanager
-def segment_writer(
-    path: Path, attributes: Mapping[str, Any], shape_CT: tuple[int, int], most_rows: int
-) -> Iterator[SegmentWriter]:
+def segment_writer(path: Path, attributes: Mapping[str, Any], shape_CT: tuple[int, int]) -> Iterator[SegmentWriter]:
     """A dataset file to add rows to; it appears whole when the block succeeds, or not at all.
 
     Parameters
@@ -128,7 +136,7 @@ def segment_writer(
         The file.
     attributes : dict
         Root attributes: at least `ecgppg.store.layout.ATTRIBUTES`, and how the signals were filtered.
-    shape_CT, most_rows
+    shape_CT
         As for `SegmentWriter`.
 
     Raises
@@ -137,9 +145,9 @@ def segment_writer(
         If an attribute is absent or contradicts the shape.
     """
     with new_file(path, attributes, shape_CT) as file:
-        writer = SegmentWriter(file, shape_CT, most_rows)
-        yield writer
-        writer.finish()
+        with closing(SegmentWriter(file, shape_CT)) as writer:
+            yield writer
+            writer.finish()
 
 
 def write_segments(path: Path, table: SegmentTable, attributes: Mapping[str, Any]) -> None:
@@ -160,7 +168,7 @@ def write_segments(path: Path, table: SegmentTable, attributes: Mapping[str, Any
         If the table does not have the shape that the attributes promise.
     """
     _, c, t = table.signals_NCT.shape
-    with segment_writer(path, attributes, (c, t), len(table)) as writer:
+    with segment_writer(path, attributes, (c, t)) as writer:
         writer.add(EncodedSegments.of(table.sorted()))
 
 

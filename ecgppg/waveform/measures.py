@@ -36,8 +36,19 @@ class Sizes(NamedTuple):
     flat: int
 
 
+class Limits(NamedTuple):
+    """What the codes of a window may be before it is lost; beyond them nothing else of it is measured."""
+
+    missing_share: float
+    longest_constant: float
+    """samples of the codes"""
+
+
+NO_LIMITS = Limits(np.inf, np.inf)
+
+
 class Measures(NamedTuple):
-    """What was measured, each float (N,)."""
+    """What was measured, each float (N,); 0 of what was not."""
 
     missing_share: np.ndarray
     longest_constant: np.ndarray
@@ -63,6 +74,8 @@ def measure(
     floor: tuple[float, float, float],
     noise_in_raw: bool,
     sizes: Sizes,
+    limits: Limits = NO_LIMITS,
+    wanted_N: np.ndarray | None = None,
 ) -> Measures:
     """Measure a block of windows.
 
@@ -80,13 +93,18 @@ def measure(
     noise_in_raw : bool
         Whether what is fast is looked for before the band-pass.
     sizes : Sizes
+    limits : Limits, optional
+        Of a window beyond them only `missing_share` and `longest_constant` are measured.
+    wanted_N : np.ndarray, optional
+        bool; of the other windows nothing is measured. All where not given.
 
     Returns
     -------
     Measures
     """
-    measures = np.empty((len(Measures._fields), len(codes_NT)))
-    _measure(codes_NT, raw_NT, filtered_NT, limits_N2, floor, noise_in_raw, sizes, measures)
+    measures = np.zeros((len(Measures._fields), len(codes_NT)))
+    wanted = np.arange(len(codes_NT)) if wanted_N is None else np.flatnonzero(wanted_N)
+    _measure(codes_NT, raw_NT, filtered_NT, limits_N2, floor, noise_in_raw, sizes, limits, wanted, measures)
     return Measures(*measures)
 
 
@@ -99,18 +117,22 @@ def _measure(
     floor: tuple[float, float, float],
     noise_in_raw: bool,
     sizes: Sizes,
+    limits: Limits,
+    wanted: np.ndarray,
     measures: np.ndarray,
 ) -> None:
     n_samples, n_codes = filtered_NT.shape[1], codes_NT.shape[1]
     x_T, scratch_T = np.empty(n_samples, np.float32), np.empty(n_samples, np.float32)
     is_clipped_T = np.empty(n_codes, np.bool_)
-    for row in range(len(codes_NT)):
+    for row in wanted:
         codes_T, low, high = codes_NT[row], limits_N2[row, 0], limits_N2[row, 1]
+        measures[0, row] = n_missing(codes_T) / n_codes
+        measures[1, row] = longest_constant(codes_T)
+        if measures[0, row] > limits.missing_share or measures[1, row] > limits.longest_constant:
+            continue
         own_noise = floor[0]
         if floor[1] > 0 or floor[2] > 0:
             own_noise = max(own_noise, max(floor[1] * step_of(codes_T), floor[2] * (high - low)))
-        measures[0, row] = n_missing(codes_T) / n_codes
-        measures[1, row] = longest_constant(codes_T)
         measures[2, row], measures[3, row] = clipped_row(
             codes_T, low, high, sizes.plateau, sizes.n_seconds, is_clipped_T
         )

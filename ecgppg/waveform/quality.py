@@ -16,7 +16,7 @@ from ecgppg.config.build import BuildSettings
 from ecgppg.config.schema import FLAGS
 from ecgppg.waveform import quality_checks as checks
 from ecgppg.waveform.beats import Beats, Rhythm, detect_beats, rhythm
-from ecgppg.waveform.measures import Measures, measure
+from ecgppg.waveform.measures import NO_LIMITS, Limits, Measures, measure
 from ecgppg.waveform.pulse_lag import pulse_lag
 from ecgppg.waveform.regularity import template_correlation
 
@@ -108,7 +108,8 @@ def assess(blocks: Sequence[ChannelBlock], settings: BuildSettings, describe_dro
         Limits, bands, rate, and the channels a dataset should have: those without a block set `ecg_absent`,
         `ppg_absent`.
     describe_dropped : bool
-        Look for beats in windows that are dropped too. Without it they have none, and their flags mean nothing.
+        Measure windows that are dropped to the end, and look for beats in them. Without it a window is looked at until
+        its reason is found, and its quality and flags mean nothing.
 
     Returns
     -------
@@ -122,7 +123,7 @@ def assess(blocks: Sequence[ChannelBlock], settings: BuildSettings, describe_dro
     for channel in settings.channels:
         flags[f"{channel.lower()}_absent"][:] = all(block.kind != channel for block in blocks)
     for block in blocks:
-        measures = _measures(block, fs_hz)
+        measures = _measures(block, settings, None if describe_dropped else keep_N)
         channel_quality_N = _quality(block, measures, settings)
         quality_N = np.minimum(quality_N, channel_quality_N)
         flags["missing_some"] |= measures.missing_share > 0
@@ -155,17 +156,23 @@ def assess(blocks: Sequence[ChannelBlock], settings: BuildSettings, describe_dro
     return Quality(keep_N, reason_N, bits_N, quality_N, leading, ppg_lag_s_N)
 
 
-def _measures(block: ChannelBlock, fs_hz: float) -> Measures:
-    """Everything that is measured of a channel without its beats."""
+def _measures(block: ChannelBlock, settings: BuildSettings, undecided_N: np.ndarray | None) -> Measures:
+    """What is measured of a channel without its beats: everything, or of windows undecided what decides."""
     n, n_codes = block.codes_NT.shape
     floor = (NOISE_FLOOR_MV, 0.0, 0.0)
     if block.kind == "PPG" or not block.calibrated:
         per_range = NOISE_FLOOR_RANGE * block.unit_per_code if block.kind == "ECG" else 0.0
         floor = (0.0, NOISE_FLOOR_STEPS * block.unit_per_code, per_range)
-    n_samples = block.filtered_NT.shape[1]
+    fs_hz, n_samples = settings.sampling_rate_hz, block.filtered_NT.shape[1]
     sizes = checks.sizes_of(block.kind, n_codes, block.fs_hz, n_samples, fs_hz)
     limits_N2 = np.ascontiguousarray(np.broadcast_to(np.asarray(block.code_limits, np.int64), (n, 2)))
-    return measure(block.codes_NT, block.raw_NT, block.filtered_NT, limits_N2, floor, block.kind == "PPG", sizes)
+    limits = NO_LIMITS
+    if undecided_N is not None:
+        limits = Limits(settings.max_missing_share, settings.max_constant_seconds * block.fs_hz)
+    return measure(
+        block.codes_NT, block.raw_NT, block.filtered_NT, limits_N2, floor, block.kind == "PPG", sizes, limits,
+        undecided_N,
+    )  # fmt: skip
 
 
 def _faults(

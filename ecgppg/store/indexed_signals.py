@@ -1,4 +1,7 @@
-"""`/signals` of a merged file: chunks copied as they lie, a patient's in one stretch, and an index over them."""
+"""`/signals` written past HDF5: chunks in stretches, as they lie in another file or as they are made, then an index.
+
+HDF5 takes chunks one by one, at 15 microseconds each; a stretch of them it need not even see.
+"""
 
 import os
 from pathlib import Path
@@ -11,6 +14,7 @@ from ecgppg.core.copy_range import copy_range
 from ecgppg.store.audit import first_line
 from ecgppg.store.chunk_index import PAGE_ROWS, ChunkIndex
 from ecgppg.store.codec import decode_segment
+from ecgppg.store.laid_chunks import LaidChunks
 from ecgppg.store.layout import create_signals
 from ecgppg.store.merged_rows import Run
 from ecgppg.store.open_source import OpenSource
@@ -19,7 +23,7 @@ PAGES_AT_ONCE = 64
 RESERVED = "bytes of the chunks"
 
 
-class CopiedSignals:
+class IndexedSignals:
     """Signals that grow run by run, in order.
 
     HDF5 makes the dataset, its index and room for all chunks; what goes into the room and the index is written past
@@ -38,13 +42,14 @@ class CopiedSignals:
     def __init__(self, file: h5py.File, shape_CT: tuple[int, int], n_rows: int, n_bytes: int) -> None:
         self._file, self._shape_CT, self._n_rows = file, shape_CT, n_rows
         self._path = Path(file.filename)
-        self._signals = create_signals(file, n_rows, shape_CT)
         self._index: ChunkIndex | None = None
         self._waiting: list[np.ndarray] = []
         self._n_indexed = self._n_copied = self._at = 0
         self._descriptor = -1
         if n_rows > 1:
             self._at = _reserve(file, n_bytes)
+        self._signals = create_signals(file, n_rows, shape_CT)
+        if n_rows > 1:
             # HDF5 makes the index with the first chunk; what this one holds does not matter.
             self._signals.id.write_direct_chunk((0, 0, 0), b"\0")
             file.flush()
@@ -71,9 +76,30 @@ class CopiedSignals:
             n_bytes = int(ends[last - 1] - offset[first])
             copy_range(descriptor, self._descriptor, n_bytes, int(offset[first]), at)
             at += n_bytes
-        self._waiting.append(self._index.entries(self._at + np.cumsum(size) - size, size))
-        self._at = at
-        self._n_copied += run.n
+        self._enter(self._index, size)
+
+    def adopt(self, laid: LaidChunks) -> None:
+        """Take all chunks that were laid behind what HDF5 knows of the file.
+
+        Raises
+        ------
+        RunError
+            HDF5 has made room elsewhere.
+        """
+        if self._index is None:
+            if laid.first:
+                self._signals.id.write_direct_chunk((0, 0, 0), laid.first)
+            return
+        if self._at != laid.begin:
+            raise RunError(f"{self._path.name}: HDF5 {h5py.version.hdf5_version} lays out files otherwise than expected")
+        self._enter(self._index, np.array(laid.sizes, np.int64))
+
+    def _enter(self, index: ChunkIndex, size: np.ndarray) -> None:
+        """Note where the next chunks lie."""
+        ends = self._at + np.cumsum(size)
+        self._waiting.append(index.entries(ends - size, size))
+        self._at = int(ends[-1])
+        self._n_copied += len(size)
         if self._n_copied - self._n_indexed >= PAGES_AT_ONCE * PAGE_ROWS:
             self._write_index()
 
