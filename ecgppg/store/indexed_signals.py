@@ -91,7 +91,9 @@ class IndexedSignals:
                 self._signals.id.write_direct_chunk((0, 0, 0), laid.first)
             return
         if self._at != laid.begin:
-            raise RunError(f"{self._path.name}: HDF5 {h5py.version.hdf5_version} lays out files otherwise than expected")
+            raise RunError(
+                f"{self._path.name}: HDF5 {h5py.version.hdf5_version} lays out files otherwise than expected"
+            )
         self._enter(self._index, np.array(laid.sizes, np.int64))
 
     def _enter(self, index: ChunkIndex, size: np.ndarray) -> None:

@@ -25,9 +25,9 @@ class LaidChunks:
     """
 
     def __init__(self, file: h5py.File) -> None:
-        file.flush()
         self.begin = int(file.id.get_filesize())
-        self._descriptor = os.open(file.filename, os.O_WRONLY)
+        self._path = file.filename
+        self._descriptor = os.open(self._path, os.O_WRONLY)
         self.drop_all()
 
     def drop_all(self) -> None:
@@ -41,9 +41,12 @@ class LaidChunks:
         if chunks and not self.sizes:
             self.first = chunks[0]
         left = memoryview(b"".join(chunks))
-        while left:
-            n = os.pwrite(self._descriptor, left, self._at)
-            left, self._at = left[n:], self._at + n
+        try:
+            while left:
+                n = os.pwrite(self._descriptor, left, self._at)
+                left, self._at = left[n:], self._at + n
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, self._path) from None
         self.sizes += map(len, chunks)
 
     def close(self) -> None:

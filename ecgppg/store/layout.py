@@ -6,7 +6,7 @@ shards also carry `/digests`, the SHA-256 of each segment's codes, so that a mer
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +50,20 @@ def new_file(path: Path, attributes: Mapping[str, Any], shape_CT: tuple[int, int
         raise RunError(f"{path.name}: {len(attributes['channel_names'])} channel names for {shape_CT[0]} channels")
     # Chunks are written once and whole: a cache of them, a megabyte for each of a hundred columns, would serve nobody.
     options = {"libver": ("v110", "v110"), "rdcc_nbytes": 0}
-    with atomic_path(path) as temporary, h5py.File(temporary, "w", **options) as file:
-        file.attrs["schema_version"] = SCHEMA_VERSION
-        for name, value in attributes.items():
-            if name not in HASH_ATTRIBUTES:
-                file.attrs[name] = value
-        yield file
+    with atomic_path(path) as temporary:
+        file = h5py.File(temporary, "w", **options)
+        try:
+            file.attrs["schema_version"] = SCHEMA_VERSION
+            for name, value in attributes.items():
+                if name not in HASH_ATTRIBUTES:
+                    file.attrs[name] = value
+            yield file
+        except BaseException:
+            # On a full disk a file cannot be closed either, and what HDF5 says then hides the cause.
+            with suppress(OSError, RuntimeError):
+                file.close()
+            raise
+        file.close()
 
 
 def create_signals(file: h5py.File, n_rows: int, shape_CT: tuple[int, int]) -> h5py.Dataset:

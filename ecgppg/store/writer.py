@@ -144,10 +144,9 @@ def segment_writer(path: Path, attributes: Mapping[str, Any], shape_CT: tuple[in
     RunError
         If an attribute is absent or contradicts the shape.
     """
-    with new_file(path, attributes, shape_CT) as file:
-        with closing(SegmentWriter(file, shape_CT)) as writer:
-            yield writer
-            writer.finish()
+    with new_file(path, attributes, shape_CT) as file, closing(SegmentWriter(file, shape_CT)) as writer:
+        yield writer
+        writer.finish()
 
 
 def write_segments(path: Path, table: SegmentTable, attributes: Mapping[str, Any]) -> None:

@@ -93,6 +93,16 @@ def _joined(runs: Sequence[Mapping[str, ChannelBlock]]) -> dict[str, ChannelBloc
     }
 
 
+def _rows_of(block: ChannelBlock, rows: np.ndarray) -> ChannelBlock:
+    return replace(
+        block,
+        code_limits=_limits_N2(block)[rows],
+        codes_NT=block.codes_NT[rows],
+        raw_NT=block.raw_NT[rows],
+        filtered_NT=block.filtered_NT[rows],
+    )
+
+
 def _limits_N2(block: ChannelBlock) -> np.ndarray:
     return np.broadcast_to(block.code_limits, (len(block.codes_NT), 2))
 
@@ -105,12 +115,11 @@ def _judge_over_optional(
     required = [block for channel, block in blocks.items() if channel in settings.required_channels]
     if len(required) == len(blocks) or verdict.keep_N.all():
         return verdict
-    alone = _judge(required, settings, describe_dropped)
-    take_N = ~verdict.keep_N
-    merged = {
-        name: np.where(take_N[:, None] if values.ndim == 2 else take_N, getattr(alone, name), values)
-        for name, values in vars(verdict).items()
-    }
+    failed = np.flatnonzero(~verdict.keep_N)
+    alone = _judge([_rows_of(block, failed) for block in required], settings, describe_dropped)
+    merged = {name: values.copy() for name, values in vars(verdict).items()}
+    for name, values in merged.items():
+        values[failed] = getattr(alone, name)
     return Verdict(**merged)
 
 
