@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from ecgppg.data.dataset import SplitWindows, select_windows
+from ecgppg.data.sampler import n_batches
 from ecgppg.evaluation.discrimination import auroc
 from ecgppg.store.reader import open_dataset
 from ecgppg.training.supervised import SupervisedNetwork, SupervisedPlan, teach
@@ -84,3 +85,24 @@ def test_can_start_from_given_weights_of_the_encoder(data: tuple[SplitWindows, S
     for name, value in taught.network.encoder.state_dict().items():
         assert torch.allclose(value, given[name], atol=1e-6), name
     assert np.isfinite(taught.predict(other)).all()
+
+
+def test_it_ends_where_told_on_the_same_schedule_and_forgets_at_random_but_the_same_again(
+    data: tuple[SplitWindows, SplitWindows, dict[int, str]],
+) -> None:
+    learn, other, rhythm_of = data
+    y_N, per_epoch = irregular(learn, rhythm_of), n_batches(len(learn), PLAN.batch_size)
+    seen: list[str] = []
+    plan = replace(PLAN, steps=5 * per_epoch, dropout=0.4, epochs=2)
+    torch.manual_seed(1)
+    before = torch.random.get_rng_state()
+    first = teach(learn, y_N, plan, advance=lambda _, note: seen.append(note))
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert seen == ["epoch 1 of 2"] * per_epoch + ["epoch 2 of 2"] * per_epoch
+    assert first.epoch == 2
+    torch.manual_seed(2)
+    assert np.array_equal(first.predict(other), teach(learn, y_N, plan).predict(other))
+    assert not np.array_equal(first.predict(other), teach(learn, y_N, replace(plan, dropout=0.0)).predict(other))
+    # Two passes of a longer schedule are not a schedule of two passes.
+    short = replace(plan, steps=2 * per_epoch, epochs=None)
+    assert not np.array_equal(first.predict(other), teach(learn, y_N, short).predict(other))

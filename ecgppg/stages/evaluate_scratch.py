@@ -64,6 +64,7 @@ def network_scores(
         "crop_seconds": settings.crop_seconds,
         "steps": settings.scratch_steps,
         "learning_rate": settings.supervised_learning_rate,
+        "weight_decay": settings.supervised_weight_decay,
         "seed": settings.seed,
     }
     content_F = [shared | {"encoder": encoder} for encoder in encoder_F]

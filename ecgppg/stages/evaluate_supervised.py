@@ -18,9 +18,9 @@ from ecgppg.stages.evaluate_question import Question
 from ecgppg.stages.evaluate_rows import keep_rows, kept_rows
 from ecgppg.training.device import choose_device, deterministic
 from ecgppg.training.fold import validation_patients
-from ecgppg.training.supervised import SupervisedPlan, teach
+from ecgppg.training.supervised import SupervisedPlan, Taught, teach
 
-BATCH_SIZE = 128
+BATCH_SIZE, WARMUP_SHARE = 128, 0.05
 _log = logging.getLogger("ecgppg.evaluate")
 
 
@@ -65,6 +65,9 @@ def supervised_scores(
         "crop_seconds": settings.crop_seconds,
         "epochs": settings.supervised_epochs,
         "learning_rate": settings.supervised_learning_rate,
+        "weight_decay": settings.supervised_weight_decay,
+        "dropout": settings.supervised_dropout,
+        "refitted": True,
         "val_share": settings.supervised_val_share,
         "seed": settings.seed,
     }
@@ -79,8 +82,9 @@ def supervised_scores(
         for seed, fold in jobs
     }
     kept = {job: kept_rows(path, content_F[job[1]]) for job, path in path_of.items()}
+    # At the most: the second network of a job is taught for as many epochs as were best for the first.
     total = sum(
-        settings.supervised_epochs * int((fold_N != fold).sum()) for (_, fold), held in kept.items() if not held
+        2 * settings.supervised_epochs * int((fold_N != fold).sum()) for (_, fold), held in kept.items() if not held
     )
     with progress("supervised", max(total, 1), "segments") as bar:
         for (seed, fold), held in kept.items():
@@ -103,14 +107,9 @@ def subset(windows: SplitWindows, chosen: np.ndarray) -> SplitWindows:
 
 
 def plan_of(
-    settings: Settings,
-    encoder: dict[str, Any],
-    steps: int,
-    seed: int,
-    question: Question,
-    batch_size: int = BATCH_SIZE,
+    settings: Settings, encoder: dict[str, Any], steps: int, seed: int, question: Question, batch_size: int
 ) -> SupervisedPlan:
-    """How a network of the encoder's size is taught, from the settings."""
+    """What networks that are taught on labels share, few or many, from the settings."""
     return SupervisedPlan(
         encoder=encoder,
         crop_samples=round(settings.crop_seconds * settings.sampling_rate_hz),
@@ -118,8 +117,8 @@ def plan_of(
         steps=steps,
         batch_size=batch_size,
         learning_rate=settings.supervised_learning_rate,
-        weight_decay=settings.weight_decay,
-        warmup_share=settings.warmup_share,
+        weight_decay=settings.supervised_weight_decay,
+        warmup_share=WARMUP_SHARE,
         seed=settings.seed + seed,
         regression=question.regression,
     )
@@ -137,16 +136,29 @@ def _teach_fold(
     advance: Any,
 ) -> tuple[np.ndarray, int]:
     """(scores of the fold's windows, epoch chosen)."""
-    outside = np.unique(windows.subject_id_N[fold_N != fold])
-    chooses = validation_patients(outside, settings.supervised_val_share, settings.seed + seed)
+    """The epoch is chosen on patients set aside; then all patients outside the fold teach a network for as long."""
+    outside_N = fold_N != fold
+    chooses = validation_patients(
+        np.unique(windows.subject_id_N[outside_N]), settings.supervised_val_share, settings.seed + seed
+    )
     is_val_N = np.isin(windows.subject_id_N, chooses)
-    learn_N = (fold_N != fold) & ~is_val_N
-    learn = subset(windows, learn_N)
-    per_epoch = n_batches(len(learn), min(BATCH_SIZE, len(learn)))
-    plan = plan_of(settings, encoder, settings.supervised_epochs * per_epoch, seed, question)
-    with deterministic():
-        taught = teach(
-            learn, y_N[learn_N], plan, val=(subset(windows, is_val_N), y_N[is_val_N]),
-            device=choose_device(settings.device), advance=advance,
+    val = (subset(windows, is_val_N), y_N[is_val_N])
+
+    def taught(learn_N: np.ndarray, epochs: int | None) -> Taught:
+        learn = subset(windows, learn_N)
+        batch_size = min(BATCH_SIZE, len(learn))
+        steps = settings.supervised_epochs * n_batches(len(learn), batch_size)
+        plan = replace(
+            plan_of(settings, encoder, steps, seed, question, batch_size),
+            dropout=settings.supervised_dropout,
+            epochs=epochs,
+        )
+        return teach(
+            learn, y_N[learn_N], plan, val=val if epochs is None else None, device=choose_device(settings.device),
+            advance=advance,
         )  # fmt: skip
-        return taught.predict(subset(windows, fold_N == fold)), taught.epoch
+
+    with deterministic():
+        chosen = taught(outside_N & ~is_val_N, None)
+        again = taught(outside_N, chosen.epoch)
+        return again.predict(subset(windows, fold_N == fold)), chosen.epoch

@@ -49,6 +49,10 @@ class SupervisedPlan:
         Of the weights, of the order and of the views.
     regression : bool
         Targets are numbers (squared error) and not 0 or 1 (cross-entropy, both classes of the same weight).
+    dropout : float
+        Share of the embedding that is blanked at each step, before the last unit.
+    epochs : int or None
+        Passes after which it ends, though the schedule goes on to `steps`: as many as were found best on others.
     """
 
     encoder: dict[str, Any]
@@ -61,6 +65,8 @@ class SupervisedPlan:
     warmup_share: float = 0.05
     seed: int = 0
     regression: bool = False
+    dropout: float = 0.0
+    epochs: int | None = None
 
 
 class SupervisedNetwork(nn.Module):
@@ -72,18 +78,21 @@ class SupervisedNetwork(nn.Module):
         As `models.registry.build_encoder` takes it.
     seed : int
         Of the fresh weights; torch's own generator is left as it was.
+    dropout : float
+        See `SupervisedPlan`.
     """
 
-    def __init__(self, encoder_config: dict[str, Any], seed: int) -> None:
+    def __init__(self, encoder_config: dict[str, Any], seed: int, dropout: float = 0.0) -> None:
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.encoder = build_encoder(encoder_config)
             self.head = nn.Linear(int(encoder_config["embedding_dim"]), 1)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, z_BCT: Tensor, present_BC: Tensor) -> Tensor:
         """(B,) logits, or values of standardised targets."""
-        return self.head(self.encoder(z_BCT, present_BC)).squeeze(-1)
+        return self.head(self.dropout(self.encoder(z_BCT, present_BC))).squeeze(-1)
 
 
 @dataclass(frozen=True)
@@ -148,7 +157,7 @@ def teach(
         A function of the arguments: the same on the same machine, however often it is called.
     """
     device = device or torch.device("cpu")
-    network = SupervisedNetwork(plan.encoder, plan.seed).to(device)
+    network = SupervisedNetwork(plan.encoder, plan.seed, plan.dropout).to(device)
     if initial is not None:
         network.encoder.load_state_dict(initial)
     objective = _Objective(np.asarray(target_N, np.float64), plan.regression)
@@ -156,29 +165,32 @@ def teach(
     optimizer = _optimizer(network, plan)
     schedule = Schedule(plan.learning_rate, plan.steps, plan.warmup_share)
     batch_size = min(plan.batch_size, len(windows))
-    per_epoch = n_batches(len(windows), batch_size)
+    n_epochs = math.ceil(plan.steps / n_batches(len(windows), batch_size))
     best_loss, best_epoch, best = math.inf, 0, network.state_dict()
     step, epoch = 0, 0
-    while step < plan.steps:
-        for positions in epoch_batches(len(windows), batch_size, plan.seed, epoch)[: plan.steps - step]:
-            batch = windows.read(positions).to(device)
-            z_BCT, present_BC = robust_zscore(batch.x_BCT)
-            view_BCT = augmentation.view(z_BCT, present_BC, batch.segment_id_B, seed=plan.seed, epoch=epoch, view=0)
-            loss = objective(network(view_BCT, present_BC), target_N[positions])
-            for group in optimizer.param_groups:
-                group["lr"] = schedule.rate(step)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), MAX_GRAD_NORM)
-            optimizer.step()
-            step += 1
-            if advance is not None:
-                advance(len(positions), f"epoch {epoch + 1} of {math.ceil(plan.steps / per_epoch)}")
-        epoch += 1
-        if val is not None:
-            loss_now = _loss_on(network, objective, *val)
-            if loss_now < best_loss:
-                best_loss, best_epoch, best = loss_now, epoch, copy.deepcopy(network.state_dict())
+    # What is blanked is drawn from torch's own generator, which is left as it was.
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(plan.seed)
+        while step < plan.steps and epoch != plan.epochs:
+            for positions in epoch_batches(len(windows), batch_size, plan.seed, epoch)[: plan.steps - step]:
+                batch = windows.read(positions).to(device)
+                z_BCT, present_BC = robust_zscore(batch.x_BCT)
+                view_BCT = augmentation.view(z_BCT, present_BC, batch.segment_id_B, seed=plan.seed, epoch=epoch, view=0)
+                loss = objective(network(view_BCT, present_BC), target_N[positions])
+                for group in optimizer.param_groups:
+                    group["lr"] = schedule.rate(step)
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(network.parameters(), MAX_GRAD_NORM)
+                optimizer.step()
+                step += 1
+                if advance is not None:
+                    advance(len(positions), f"epoch {epoch + 1} of {plan.epochs or n_epochs}")
+            epoch += 1
+            if val is not None:
+                loss_now = _loss_on(network, objective, *val)
+                if loss_now < best_loss:
+                    best_loss, best_epoch, best = loss_now, epoch, copy.deepcopy(network.state_dict())
     if val is None:
         best_epoch = epoch
     else:
