@@ -94,7 +94,8 @@ def figures(build: Build) -> dict[str, Any]:
     """One build as plain numbers."""
     usage = build.usage
     return {
-        "wall_s": usage.wall_s, "cpu_s": usage.cpu_s, "judged": build.n_judged, "kept": build.n_kept,
+        "wall_s": usage.wall_s, "cpu_s": usage.cpu_s, "others_share": usage.others_share,
+        "judged": build.n_judged, "kept": build.n_kept,
         **{rate: getattr(build, rate) for rate in RATES},
         "read_bytes": usage.read_bytes, "written_bytes": usage.written_bytes, "file_bytes": build.path.stat().st_size,
         "parent_peak_bytes": usage.parent_peak_bytes, "worker_peak_bytes": list(usage.worker_peak_bytes),

@@ -34,6 +34,8 @@ class Usage:
         Resident memory of the command's own process.
     worker_peak_bytes : tuple of int
         Of every process below it, largest first.
+    others_share : float
+        Of the processors' time meanwhile, what other programs took, or other guests of the same host.
     output : str
         Its standard output.
     """
@@ -45,6 +47,7 @@ class Usage:
     disk_bytes: int
     parent_peak_bytes: int
     worker_peak_bytes: tuple[int, ...]
+    others_share: float
     output: str
 
 
@@ -57,13 +60,14 @@ def run_measured(command: Sequence[str | Path]) -> Usage:
         If it fails; with the end of what it wrote to standard error.
     """
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        cpu_before_s, began_s = _children_cpu_s(), time.perf_counter()
+        cpu_before_s, (all_before_s, idle_before_s), began_s = _children_cpu_s(), _machine_s(), time.perf_counter()
         process = subprocess.Popen([str(word) for word in command], stdout=out, stderr=err)
         peaks = _PeakSampler(process.pid)
         peaks.start()
         # The ended process is left unreaped for a moment: its counters then hold those of all its dead children.
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         wall_s = time.perf_counter() - began_s
+        all_s, idle_s = _machine_s()
         counters = dict(line.split(": ") for line in Path(f"/proc/{process.pid}/io").read_text().splitlines())
         read_bytes, written_bytes, disk_bytes = (int(counters[name]) for name in ("rchar", "wchar", "read_bytes"))
         process.wait()
@@ -75,7 +79,9 @@ def run_measured(command: Sequence[str | Path]) -> Usage:
         parent = peaks.bytes_of.pop(process.pid, 0)
         workers = tuple(sorted(filter(None, peaks.bytes_of.values()), reverse=True))
         cpu_s = _children_cpu_s() - cpu_before_s
-        return Usage(wall_s, cpu_s, read_bytes, written_bytes, disk_bytes, parent, workers, out.read())
+        others_s = (all_s - all_before_s) - (idle_s - idle_before_s) - cpu_s
+        others_share = max(others_s / max(all_s - all_before_s, 1e-9), 0.0)
+        return Usage(wall_s, cpu_s, read_bytes, written_bytes, disk_bytes, parent, workers, others_share, out.read())
 
 
 def forget(paths: Iterable[Path]) -> None:
@@ -124,6 +130,18 @@ def _peak_bytes(pid: int) -> int:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     return 0
+
+
+def _machine_s() -> tuple[float, float]:
+    """Time of all processors since the machine began, and how much of it they had nothing to do."""
+    user, nice, system, idle, waiting, irq, soft_irq, stolen = map(int, _first_line("/proc/stat").split()[1:9])
+    ticks = user + nice + system + idle + waiting + irq + soft_irq + stolen
+    per_s = os.sysconf("SC_CLK_TCK")
+    return ticks / per_s, (idle + waiting) / per_s
+
+
+def _first_line(path: str) -> str:
+    return Path(path).read_text().split("\n", 1)[0]
 
 
 def _children_cpu_s() -> float:

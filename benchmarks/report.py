@@ -18,10 +18,11 @@ def report(result: dict[str, Any]) -> str:
     lines = [
         f"{result['patients']} patients, {_mb(result['signal_bytes'])} of signals, {result['workers']} workers, "
         + (f"at most {limit} segments a patient" if limit else "every window"),
-        "          wall s   cpu s  judged/s    kept/s  parent MB  worker MB",
+        "          wall s   cpu s  others  judged/s    kept/s  parent MB  worker MB",
     ]
     for repeat in range(result["repeats"]):
         lines += [_row(side, result[side][repeat]) for side in SIDES]
+    lines.append("others: processor time taken by other programs, or by other guests of the host; it spoils a ratio")
     lines += [_side(side, result) for side in SIDES]
     for rate, name in RATES.items():
         if rate in result["ratio"]:
@@ -33,7 +34,8 @@ def report(result: dict[str, Any]) -> str:
 
 
 def _row(side: str, one: dict[str, Any]) -> str:
-    times = f"{side:6} {one['wall_s']:9.1f} {one['cpu_s']:7.1f} {one['judged_per_s']:9,.0f} {one['kept_per_s']:9,.0f}"
+    times = f"{side:6} {one['wall_s']:9.1f} {one['cpu_s']:7.1f} {one['others_share']:7.1%}"
+    times += f" {one['judged_per_s']:9,.0f} {one['kept_per_s']:9,.0f}"
     peaks = one["parent_peak_bytes"], max(one["worker_peak_bytes"], default=0)
     return times + "".join(f" {peak / 1e6:10,.0f}" for peak in peaks)
 
