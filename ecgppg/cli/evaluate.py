@@ -48,6 +48,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--name", type=named, metavar="NAME", help="name of these encoders, to compare settings")
     parser.add_argument("--outer-folds", type=int, metavar="N", help="outer folds over patients; default 5")
     parser.add_argument("--num-epochs", type=int, metavar="N", help="epochs an encoder is trained")
+    parser.add_argument("--num-workers", type=int, metavar="W", help="encoders trained side by side, one thread each")
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--output-dir", type=named_path, metavar="OUT", help="default: the folder of --dataset")
     parser.add_argument("--config", type=named_path, metavar="FILE", help="JSON or YAML file of settings")

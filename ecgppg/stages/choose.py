@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ecgppg.config.candidates import Candidate, with_changes
-from ecgppg.config.errors import InputError
+from ecgppg.config.errors import InputError, RefusedError
 from ecgppg.config.settings import Settings
 from ecgppg.core.files import write_completion, write_json, write_text
 from ecgppg.core.runlog import start_log
@@ -23,11 +23,11 @@ from ecgppg.evaluation.evaluation_figures import draw_forest
 from ecgppg.evaluation.paired import paired_difference
 from ecgppg.stages.choose_layout import ChoiceLayout
 from ecgppg.stages.choose_score import InnerFold, Worth, inner_fold, stacked_units, worth_of
-from ecgppg.stages.choose_train import Training, train_all
 from ecgppg.stages.evaluate_judged import refuse_other_input, refuse_too_few
 from ecgppg.stages.evaluate_layout import EvaluationLayout
 from ecgppg.stages.evaluate_question import Question, read_answers
 from ecgppg.stages.evaluate_train import folds_hash, frozen_folds
+from ecgppg.stages.fold_trainings import Training, train_all
 from ecgppg.store.reader import open_dataset
 from ecgppg.training.fold import inner_splits
 
@@ -92,13 +92,17 @@ def run(
     _refuse_one_sided(inner_F, question)
     trainings = [
         Training(
-            name, fold, changed.model_copy(update={"checkpoint_every": changed.num_epochs + 1, "loader_workers": 0}),
-            layout.trained(name, fold), splits,
+            name, fold, changed.model_copy(update={"loader_workers": 0}), layout.trained(name, fold), splits
         )
         for fold, splits in enumerate(splits_F)
         for name, changed in settings_C.items()
     ]  # fmt: skip
-    train_all(trainings, settings.num_workers)
+    for training, said in train_all(trainings, settings.num_workers, "choosing"):
+        if said["epochs"] > training.settings.num_epochs:
+            raise RefusedError(
+                f"{training.layout.root} was trained for {said['epochs']} epochs, and not for "
+                f"{training.settings.num_epochs}: all candidates are compared alike, give --num-epochs {said['epochs']}"
+            )
     worths = []
     for candidate in candidates:
         _log.info("judging %s", candidate.name)

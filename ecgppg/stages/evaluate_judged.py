@@ -1,5 +1,6 @@
 """Who is judged by whose encoders: everyone by encoders trained for it, or those whom a given one has not met."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from ecgppg.stages.evaluate_choices import Choice, chosen_for, keep_choices, set
 from ecgppg.stages.evaluate_given import given_encoder, patients_left
 from ecgppg.stages.evaluate_layout import EvaluationLayout
 from ecgppg.stages.evaluate_question import Answers, Question, read_answers
-from ecgppg.stages.evaluate_train import frozen_folds, keep_settings, train_folds
+from ecgppg.stages.evaluate_train import frozen_folds, keep_settings
+from ecgppg.stages.fold_trainings import Training, train_all
 from ecgppg.store.reader import SegmentDataset
+from ecgppg.training.device import worth_beside
 from ecgppg.training.export import PretrainedEncoder, read_encoder
-from ecgppg.training.fold import fold_patients
+from ecgppg.training.fold import fold_patients, fold_splits
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,9 +68,24 @@ def by_own_encoders(
     settings_F = settings_of_folds(settings, chosen)
     keep_choices(layout, chosen)
     keep_settings(settings, layout)
-    train_folds(settings_F, layout, folds)
+    _train_folds(settings_F, layout, folds)
     encoders = [read_encoder(layout.fold(fold).encoder) for fold in range(settings.outer_folds)]
     return Judged(settings, encoders, folds, answers, {"patients": 0, "windows": 0}, chosen)
+
+
+def _train_folds(settings_F: Sequence[Settings], layout: EvaluationLayout, folds: pd.DataFrame) -> None:
+    """Train an encoder a fold, or go on training, and embed every window with each."""
+    beside = worth_beside(settings_F[0].num_workers, settings_F[0].device)
+    alone = {"loader_workers": 0} if beside else {}
+    trainings = [
+        Training(
+            layout.name, fold, given.model_copy(update=alone), layout.fold(fold),
+            fold_splits(folds, fold, given.encoder_val_share, given.seed),
+        )
+        for fold, given in enumerate(settings_F)
+    ]  # fmt: skip
+    for _ in train_all(trainings, beside, "encoders"):
+        pass
 
 
 def by_given_encoder(

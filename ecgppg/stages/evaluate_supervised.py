@@ -2,26 +2,44 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ecgppg.config.errors import RunError
 from ecgppg.config.settings import Settings
 from ecgppg.core.files import config_hash
+from ecgppg.core.parallel import map_jobs
 from ecgppg.core.progress import progress
 from ecgppg.data.dataset import SplitWindows
 from ecgppg.data.sampler import n_batches
 from ecgppg.stages.evaluate_layout import EvaluationLayout
 from ecgppg.stages.evaluate_question import Question
 from ecgppg.stages.evaluate_rows import keep_rows, kept_rows
-from ecgppg.training.device import choose_device, deterministic
+from ecgppg.training.device import choose_device, deterministic, one_thread, worth_beside
 from ecgppg.training.fold import validation_patients
 from ecgppg.training.supervised import SupervisedPlan, Taught, teach
 
 BATCH_SIZE, WARMUP_SHARE = 128, 0.05
 _log = logging.getLogger("ecgppg.evaluate")
+
+
+@dataclass(frozen=True, eq=False)
+class _FoldNetwork:
+    """The network of one fold and seed to be taught, and the file its scores go to."""
+
+    path: Path
+    content: dict[str, Any]
+    settings: Settings
+    windows: SplitWindows
+    y_N: np.ndarray
+    fold_N: np.ndarray
+    fold: int
+    seed: int
+    question: Question
 
 
 def supervised_scores(
@@ -81,22 +99,22 @@ def supervised_scores(
         / f"fold_{fold}_seed_{seed}.npz"
         for seed, fold in jobs
     }
-    kept = {job: kept_rows(path, content_F[job[1]]) for job, path in path_of.items()}
-    # At the most: the second network of a job is taught for as many epochs as were best for the first.
-    total = sum(
-        2 * settings.supervised_epochs * int((fold_N != fold).sum()) for (_, fold), held in kept.items() if not held
-    )
-    with progress("supervised", max(total, 1), "segments") as bar:
-        for (seed, fold), held in kept.items():
-            in_fold_N = fold_N == fold
-            if held is None:
-                score_n, epoch = _teach_fold(
-                    settings, windows, y_N, fold_N, fold, seed, encoder_F[fold], question, bar.advance
-                )
-                held = {"score": score_n}
-                keep_rows(path_of[seed, fold], content_F[fold], windows.segment_id_N[in_fold_N], **held)
-                _log.info("supervised, fold %d of %d, seed %d: epoch %d chosen", fold + 1, n_folds, seed, epoch)
-            score_SN[seed, in_fold_N] = held["score"]
+    networks = [
+        _FoldNetwork(path, content_F[fold], settings, windows, y_N, fold_N, fold, seed, question)
+        for (seed, fold), path in path_of.items()
+        if kept_rows(path, content_F[fold]) is None
+    ]
+    with progress("supervised", max(len(networks), 1)) as bar:
+        for done in map_jobs(_teach, networks, worth_beside(settings.num_workers, settings.device)):
+            if done.result is None:
+                raise RunError(f"{done.job.path}: teaching this network ended its process {done.killed_workers} times")
+            fold, seed, epoch = done.job.fold + 1, done.job.seed, done.result
+            _log.info("supervised, fold %d of %d, seed %d: epoch %d chosen", fold, n_folds, seed, epoch)
+            bar.advance(1, f"fold {fold}")
+    for (seed, fold), path in path_of.items():
+        held = kept_rows(path, content_F[fold])
+        assert held is not None
+        score_SN[seed, fold_N == fold] = held["score"]
     return score_SN
 
 
@@ -124,22 +142,15 @@ def plan_of(
     )
 
 
-def _teach_fold(
-    settings: Settings,
-    windows: SplitWindows,
-    y_N: np.ndarray,
-    fold_N: np.ndarray,
-    fold: int,
-    seed: int,
-    encoder: dict[str, Any],
-    question: Question,
-    advance: Any,
-) -> tuple[np.ndarray, int]:
-    """(scores of the fold's windows, epoch chosen)."""
-    """The epoch is chosen on patients set aside; then all patients outside the fold teach a network for as long."""
-    outside_N = fold_N != fold
+def _teach(network: _FoldNetwork) -> int:
+    """Teach a network and keep its scores; the epoch chosen.
+
+    The epoch is chosen on patients set aside; then all patients outside the fold teach a network for as long.
+    """
+    settings, windows, y_N = network.settings, network.windows, network.y_N
+    outside_N = network.fold_N != network.fold
     chooses = validation_patients(
-        np.unique(windows.subject_id_N[outside_N]), settings.supervised_val_share, settings.seed + seed
+        np.unique(windows.subject_id_N[outside_N]), settings.supervised_val_share, settings.seed + network.seed
     )
     is_val_N = np.isin(windows.subject_id_N, chooses)
     val = (subset(windows, is_val_N), y_N[is_val_N])
@@ -149,16 +160,17 @@ def _teach_fold(
         batch_size = min(BATCH_SIZE, len(learn))
         steps = settings.supervised_epochs * n_batches(len(learn), batch_size)
         plan = replace(
-            plan_of(settings, encoder, steps, seed, question, batch_size),
+            plan_of(settings, network.content["encoder"], steps, network.seed, network.question, batch_size),
             dropout=settings.supervised_dropout,
             epochs=epochs,
         )
         return teach(
-            learn, y_N[learn_N], plan, val=val if epochs is None else None, device=choose_device(settings.device),
-            advance=advance,
-        )  # fmt: skip
+            learn, y_N[learn_N], plan, val=val if epochs is None else None, device=choose_device(settings.device)
+        )
 
-    with deterministic():
+    judged = subset(windows, ~outside_N)
+    with deterministic(), one_thread():
         chosen = taught(outside_N & ~is_val_N, None)
-        again = taught(outside_N, chosen.epoch)
-        return again.predict(subset(windows, fold_N == fold)), chosen.epoch
+        score_N = taught(outside_N, chosen.epoch).predict(judged)
+    keep_rows(network.path, network.content, judged.segment_id_N, score=score_N)
+    return chosen.epoch

@@ -5,7 +5,6 @@ costs minutes, the same command goes on, and a changed setting is refused.
 """
 
 import logging
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,10 +24,8 @@ from ecgppg.core.files import (
     write_completion,
     write_json,
 )
-from ecgppg.core.runlog import readable_seconds
 from ecgppg.data.dataset import SplitWindows
 from ecgppg.models.registry import build_encoder
-from ecgppg.stages import embed, train
 from ecgppg.stages.embed_rows import embedded_rows
 from ecgppg.stages.evaluate_layout import EvaluationLayout
 from ecgppg.stages.evaluate_rows import keep_rows, kept_rows
@@ -37,7 +34,7 @@ from ecgppg.store.embeddings import read_embeddings
 from ecgppg.store.reader import SegmentDataset
 from ecgppg.training.device import choose_device
 from ecgppg.training.export import PretrainedEncoder
-from ecgppg.training.fold import fold_patients, fold_splits
+from ecgppg.training.fold import fold_patients
 
 _log = logging.getLogger("ecgppg.evaluate")
 
@@ -106,43 +103,6 @@ def keep_settings(settings: Settings, layout: EvaluationLayout) -> None:
             "the new ones another --name"
         )
     write_json(layout.config, settings.model_dump(mode="json"))
-
-
-def train_folds(settings_F: Sequence[Settings], layout: EvaluationLayout, folds: pd.DataFrame) -> list[dict[str, Any]]:
-    """Train, or go on training, an encoder a fold, and embed every window with each.
-
-    Parameters
-    ----------
-    settings_F : sequence of Settings
-        Of each fold: those of `train`, and encoder_val_share.
-    layout : EvaluationLayout
-    folds : DataFrame
-        subject_id, fold.
-
-    Returns
-    -------
-    list of dict
-        What `stages.train` says of each fold.
-
-    Raises
-    ------
-    RefusedError
-        If what is there was trained with other settings, on other windows or for other folds.
-    """
-    said, began_s, n_new, n_folds = [], time.monotonic(), 0, len(settings_F)
-    for fold, given in enumerate(settings_F):
-        # The newest state is enough to go on from: what a fold went through is nobody's question.
-        settings = given.model_copy(update={"checkpoint_every": given.num_epochs + 1})
-        fold_layout = layout.fold(fold)
-        _log.info("encoder of fold %d of %d: %s", fold + 1, n_folds, fold_layout.root)
-        write_splits(fold_layout.splits, fold_splits(folds, fold, settings.encoder_val_share, settings.seed))
-        said.append(train.run(settings, fold_layout))
-        embed.run(settings, fold_layout)
-        n_new += not said[-1]["done_before"]
-        if n_new and fold + 1 < n_folds:
-            left_s = (time.monotonic() - began_s) / n_new * (n_folds - fold - 1)
-            _log.info("encoders: %d of %d folds done, about %s left", fold + 1, n_folds, readable_seconds(left_s))
-    return said
 
 
 def fold_embeddings(layout: EvaluationLayout, fold: int, segment_id_N: np.ndarray) -> np.ndarray:

@@ -52,3 +52,19 @@ def deterministic() -> Iterator[None]:
         yield
     finally:
         torch.use_deterministic_algorithms(before)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch computes in one thread during the block: the same bits whatever number of cores there are."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def worth_beside(num_workers: int, device: str) -> int:
+    """Processes worth their while: trainings share but the cores of a processor; on a GPU each waits for the others."""
+    return num_workers if choose_device(device).type == "cpu" else 0

@@ -9,7 +9,6 @@ Shapes: N windows, B windows of a batch.
 import copy
 import logging
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 from ecgppg.data.augment import Augmentation
 from ecgppg.data.dataset import SplitWindows
 from ecgppg.data.normalise import robust_zscore
-from ecgppg.data.sampler import epoch_batches, n_batches, ordered_batches
+from ecgppg.data.sampler import epoch_batches, ordered_batches
 from ecgppg.models.registry import build_encoder
 from ecgppg.training.schedule import Schedule
 
@@ -130,7 +129,6 @@ def teach(
     val: tuple[SplitWindows, np.ndarray] | None = None,
     device: torch.device | None = None,
     initial: dict[str, Tensor] | None = None,
-    advance: Callable[[int, str], None] | None = None,
 ) -> Taught:
     """Teach a network.
 
@@ -148,8 +146,6 @@ def teach(
         Default: the CPU.
     initial : dict, optional
         Weights that the encoder starts from, instead of fresh ones.
-    advance : callable, optional
-        Told the windows just seen, and a note.
 
     Returns
     -------
@@ -165,7 +161,6 @@ def teach(
     optimizer = _optimizer(network, plan)
     schedule = Schedule(plan.learning_rate, plan.steps, plan.warmup_share)
     batch_size = min(plan.batch_size, len(windows))
-    n_epochs = math.ceil(plan.steps / n_batches(len(windows), batch_size))
     best_loss, best_epoch, best = math.inf, 0, network.state_dict()
     step, epoch = 0, 0
     # What is blanked is drawn from torch's own generator, which is left as it was.
@@ -184,8 +179,6 @@ def teach(
                 torch.nn.utils.clip_grad_norm_(network.parameters(), MAX_GRAD_NORM)
                 optimizer.step()
                 step += 1
-                if advance is not None:
-                    advance(len(positions), f"epoch {epoch + 1} of {plan.epochs or n_epochs}")
             epoch += 1
             if val is not None:
                 loss_now = _loss_on(network, objective, *val)
