@@ -3,8 +3,9 @@
 import json
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -36,6 +37,7 @@ from ecgppg.stages.tally import Tally, attrition
 from ecgppg.stages.times import BuildTimes
 from ecgppg.store.merge import write_merged
 from ecgppg.store.merged_rows import MergedRows
+from ecgppg.store.metadata import import_ahead
 from ecgppg.store.segments import Values
 
 log = logging.getLogger("ecgppg.build")
@@ -121,7 +123,7 @@ def _merge(
     """Merge the sources into the dataset with the clinic's columns, put it in its place, write the tables beside it."""
     check_room_for_merge(layout.root, sources, f"merging {len(sources)} files into {layout.dataset.name}", total.n_rows)
     path = merged_dataset(layout)
-    with times.step("final merge"):
+    with times.step("final merge"), _meanwhile(import_ahead):
         with _rows_of(sources, settings) as merged:
             refuse_missing_rows(layout, len(merged), total)
             join = _Join(merged, plan, settings, times)
@@ -133,20 +135,22 @@ def _merge(
             seconds=round(times.total_s, 1), labels=joined.provenance,
         )  # fmt: skip
         publish(path, layout.dataset)
-    with _removed_meanwhile(layout.parts, layout.shards):
+    # Handing room back takes seconds of the disk's.
+    unneeded = (layout.parts, layout.shards)
+    with _meanwhile(*(partial(shutil.rmtree, folder, ignore_errors=True) for folder in unneeded)):
         return _write_tables(joined, settings, layout, times)
 
 
 @contextmanager
-def _removed_meanwhile(*folders: Path) -> Iterator[None]:
-    """Hand the room of what is not needed any more back, which takes seconds of the disk's, beside the block."""
-    removing = [Thread(target=shutil.rmtree, args=(folder, True)) for folder in folders]
-    for thread in removing:
+def _meanwhile(*tasks: Callable[[], None]) -> Iterator[None]:
+    """Do some tasks beside the block, each in a thread."""
+    threads = [Thread(target=task) for task in tasks]
+    for thread in threads:
         thread.start()
     try:
         yield
     finally:
-        for thread in removing:
+        for thread in threads:
             thread.join()
 
 

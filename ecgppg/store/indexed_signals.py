@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from ecgppg.config.errors import RunError
-from ecgppg.core.copy_range import copy_range
+from ecgppg.core.background_copies import BackgroundCopies
 from ecgppg.store.audit import first_line
 from ecgppg.store.chunk_index import PAGE_ROWS, ChunkIndex
 from ecgppg.store.codec import decode_segment
@@ -46,6 +46,7 @@ class IndexedSignals:
         self._waiting: list[np.ndarray] = []
         self._n_indexed = self._n_copied = self._at = 0
         self._descriptor = -1
+        self._copies: BackgroundCopies | None = None
         if n_rows > 1:
             self._at = _reserve(file, n_bytes)
         self._signals = create_signals(file, n_rows, shape_CT)
@@ -54,28 +55,30 @@ class IndexedSignals:
             self._signals.id.write_direct_chunk((0, 0, 0), b"\0")
             file.flush()
             self._descriptor = os.open(self._path, os.O_RDWR)
+            self._copies = BackgroundCopies(self._descriptor)
             self._index = ChunkIndex(self._path, self._descriptor, self._signals)
 
     def add(self, source: OpenSource, run: Run) -> None:
-        """Copy the next run.
+        """Copy the next run; it may be copied when `finish` has returned, and not before.
 
         Raises
         ------
-        EOFError, RunError
-            The source is not as its index says.
+        RunError
+            The source, or one before it, is not as its index says.
         """
         descriptor, offset, size = source.chunks(run.rows)
-        if self._index is None:
+        if self._index is None or self._copies is None:
             _, chunk = source.dataset("signals").id.read_direct_chunk((run.first, 0, 0))
             self._signals.id.write_direct_chunk((0, 0, 0), chunk)
             return
         ends = offset + size
         breaks = np.flatnonzero(offset[1:] != ends[:-1]) + 1
-        at = self._at
+        at, stretches = self._at, []
         for first, last in zip([0, *breaks.tolist()], [*breaks.tolist(), run.n], strict=True):
             n_bytes = int(ends[last - 1] - offset[first])
-            copy_range(descriptor, self._descriptor, n_bytes, int(offset[first]), at)
+            stretches.append((n_bytes, int(offset[first]), at))
             at += n_bytes
+        self._copies.add(source.path, descriptor, stretches)
         self._enter(self._index, size)
 
     def adopt(self, laid: LaidChunks) -> None:
@@ -120,8 +123,10 @@ class IndexedSignals:
         Raises
         ------
         RunError
-            If it does not.
+            If it does not, or something could not be copied.
         """
+        if self._copies is not None:
+            self._copies.finish()
         if self._index is not None:
             del self._file[RESERVED]
         self._file.close()
@@ -140,6 +145,8 @@ class IndexedSignals:
 
     def close(self) -> None:
         """Let go of the file, however it ended."""
+        if self._copies is not None:
+            self._copies.close()
         if self._descriptor >= 0:
             os.close(self._descriptor)
 

@@ -126,8 +126,6 @@ class _MergedWriter:
         try:
             self.signals.add(source, run)
             digests = source.dataset("digests")[run.rows] if "digests" in source.file else self._decoded(source, run)
-        except EOFError:
-            raise RunError(f"merge: {source.path} ends before its last segment") from None
         except (OSError, RuntimeError, ValueError) as error:
             raise RunError(f"merge: {source.path}: patient {run.subject_id}: {first_line(error)}") from None
         self._content.add_digests(digests)

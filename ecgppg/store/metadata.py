@@ -2,7 +2,9 @@
 
 import pickle
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -26,7 +28,7 @@ def write_metadata(parquet: Path, pickled: Path | None, frame: "pd.DataFrame | I
         The same table as a plain DataFrame, categories as strings; None writes none.
     frame : DataFrame or iterable of DataFrame
         One row a segment, in dataset order, as `SegmentDataset.to_frame()` gives it; or its blocks, one after the
-        other, of which only one at a time is in memory.
+        other, of which two at a time are in memory: one is written while the next is made.
 
     Returns
     -------
@@ -37,16 +39,32 @@ def write_metadata(parquet: Path, pickled: Path | None, frame: "pd.DataFrame | I
 
     n_rows = 0
     with ExitStack() as stack:
-        table = stack.enter_context(_ParquetTable(stack.enter_context(atomic_path(parquet))))
-        plain = None
+        tables: list[_ParquetTable | _PickledTable] = [
+            stack.enter_context(_ParquetTable(stack.enter_context(atomic_path(parquet))))
+        ]
         if pickled is not None:
-            plain = stack.enter_context(_PickledTable(stack.enter_context(atomic_path(pickled))))
+            tables.append(stack.enter_context(_PickledTable(stack.enter_context(atomic_path(pickled)))))
+        writing = stack.enter_context(ThreadPoolExecutor(max_workers=1))
+        written: Future[None] | None = None
         for block in [frame] if isinstance(frame, pd.DataFrame) else frame:
-            table.add(block)
-            if plain is not None:
-                plain.add(block)
+            if written is not None:
+                written.result()
+            written = writing.submit(_add, tables, block)
             n_rows += len(block)
+        if written is not None:
+            written.result()
     return n_rows
+
+
+def _add(tables: "Iterable[_ParquetTable | _PickledTable]", block: "pd.DataFrame") -> None:
+    for table in tables:
+        table.add(block)
+
+
+def import_ahead() -> None:
+    """Import what writing needs: most of a second, which may pass beside something else."""
+    for name in ("pandas", "pyarrow.parquet"):
+        import_module(name)
 
 
 class _ParquetTable:
