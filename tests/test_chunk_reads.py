@@ -93,11 +93,22 @@ def test_a_file_that_became_shorter_while_open_is_an_error_that_names_the_row(tm
     with open_dataset(path) as dataset:
         with h5py.File(path, locking=False) as file:
             chunks = [file["signals"].id.get_chunk_info_by_coord((row, 0, 0)) for row in range(N)]
+        dataset.read([0])
         os.truncate(path, chunks[50].byte_offset + chunks[50].size // 2)
         whole = [row for row in range(N) if chunks[row].byte_offset < chunks[50].byte_offset]
         assert len(dataset.read(whole)) == len(whole)
         with pytest.raises(RunError, match="segment in row 50 cannot be read"):
             dataset.read([*whole, 50])
+
+
+def test_a_file_that_lost_its_index_while_open_is_an_error_that_names_it(tmp_path: Path) -> None:
+    path = write_sample(tmp_path / "d.h5", ROWS)
+    with open_dataset(path) as dataset:
+        with h5py.File(path, locking=False) as file:
+            first = file["signals"].id.get_chunk_info_by_coord((0, 0, 0))
+        os.truncate(path, first.byte_offset + first.size // 2)
+        with pytest.raises(RunError, match=r"d\.h5"):
+            dataset.read([0])
 
 
 def test_a_dataset_that_is_closed_keeps_no_descriptor(tmp_path: Path) -> None:

@@ -79,6 +79,8 @@ class ChunkIndex:
         sizes[:, : self._entry_bytes - 12] = entries["size"]
         offset, size = entries["offset"].astype(np.int64), sizes.view("<i8").ravel()
         n_bytes = os.fstat(self.descriptor).st_size
+        if len(entries) != rows.stop - rows.start:
+            raise RunError(f"merge: {self.path} ends before its index of /signals")
         if entries["mask"].any() or (offset <= 0).any() or (size <= 0).any() or (offset + size > n_bytes).any():
             raise RunError(f"merge: {self.path}: a segment is absent, unfiltered or outside the file")
         return offset, size

@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 
 from ecgppg.config.errors import RunError
+from ecgppg.store.audit import first_line
 from ecgppg.store.chunk_index import ChunkIndex
 from ecgppg.store.codec import decode_planes
 from ecgppg.store.layout import blocks
@@ -113,7 +114,10 @@ def _places(path: Path, descriptor: int, signals: h5py.Dataset) -> tuple[np.ndar
     def visit(chunk: Any) -> None:
         found[chunk.chunk_offset[0]] = chunk.byte_offset, chunk.size, chunk.filter_mask
 
-    signals.id.chunk_iter(visit)
+    try:
+        signals.id.chunk_iter(visit)
+    except (OSError, RuntimeError) as error:
+        raise RunError(f"{path}: the index of /signals cannot be read: {first_line(error)}") from None
     offset, size, mask = found.T
     return _possible(signals, offset, np.where(mask == 0, size, 0))
 
