@@ -77,6 +77,7 @@ def test_each_fold_has_what_it_chose(data: Path, done: Path) -> None:
     assert "chosen without the fold: fold 1: as_set; fold 2: narrow; fold 3: cool." in page
 
 
+@pytest.mark.slow
 def test_another_question_need_not_name_the_file_again(data: Path, done: Path) -> None:
     argv = ["evaluate", "--dataset", str(data), *QUESTION, "--against", "N", "--output-dir", str(done)]
     assert main([*argv, "--set", "scratch_labels=0"]) == 0
@@ -84,6 +85,7 @@ def test_another_question_need_not_name_the_file_again(data: Path, done: Path) -
     assert [row["candidate"] for row in held["choices"]] == [name for name, _ in CHOSEN]
 
 
+@pytest.mark.slow
 def test_the_same_for_all_is_the_same_as_giving_it(data: Path, tmp_path: Path) -> None:
     choice = write_choice(data, tmp_path / "choice.json", [("cool", {"temperature": 0.07})] * 3)
     settings, question = (
