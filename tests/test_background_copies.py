@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ecgppg.config.errors import RunError
-from ecgppg.core.background_copies import MOST_WAITING, BackgroundCopies
+from ecgppg.store.background_copies import MOST_WAITING, BackgroundCopies
 
 
 def copied(folder: Path, wanted: dict[str, list[tuple[int, int, int]]]) -> bytes:
@@ -43,3 +43,16 @@ def test_a_file_that_ends_early_is_named(tmp_path: Path) -> None:
     (tmp_path / "short").write_bytes(bytes(50))
     with pytest.raises(RunError, match="short ends before its last segment"):
         copied(tmp_path, {"whole": [(100, 0, 0)], "short": [(100, 0, 100)]})
+
+
+def test_what_is_given_up_keeps_no_descriptor(tmp_path: Path) -> None:
+    (tmp_path / "short").write_bytes(bytes(50))
+    before = len(os.listdir("/proc/self/fd"))
+    with open(tmp_path / "target", "wb") as target, open(tmp_path / "short", "rb") as short:
+        copies = BackgroundCopies(target.fileno())
+        for _ in range(MOST_WAITING):
+            copies.add(tmp_path / "short", short.fileno(), [(100, 0, 0)])
+        with pytest.raises(RunError, match="short ends"):
+            copies.finish()
+        copies.close()
+    assert len(os.listdir("/proc/self/fd")) == before

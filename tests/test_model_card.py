@@ -79,6 +79,9 @@ def test_terms_of_the_loss_are_those_of_the_settings(layout: OutputLayout) -> No
     assert "at most 60 s apart" in card
     assert "windows of one patient are never each" in card
     assert "`objective_views`" not in card
+    assert "of the beats' shape" not in card
+    description["training"]["beat_targets"] = "shape"
+    assert "six of the beats' shape" in model_card(description)
 
 
 def test_an_evaluation_reaches_the_card_and_its_record(layout: OutputLayout) -> None:

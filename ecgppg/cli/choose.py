@@ -47,22 +47,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Do what the options ask for."""
-    from ecgppg.cli.options import given_settings
-    from ecgppg.cli.workspace import absolute_paths, usable_folder
+    from ecgppg.cli.workspace import given_dataset, settings_around, usable_folder
     from ecgppg.config.candidates import read_candidates
-    from ecgppg.config.errors import InputError
-    from ecgppg.config.load import build_settings, parse_assignments, read_settings_file
     from ecgppg.stages import choose as stage
     from ecgppg.stages.evaluate_question import parse_label
 
-    dataset = args.dataset.expanduser().absolute()
-    if not dataset.is_file():
-        raise InputError(f"--dataset {args.dataset}: no such file")
+    dataset = given_dataset(args.dataset)
     root = usable_folder(args.output_dir or dataset.parent)
     candidates = read_candidates(args.candidates)
-    stored = dataset.parent / "config.json"
-    files = [*([stored] if stored.is_file() else []), *([args.config] if args.config else [])]
-    layers = [*map(read_settings_file, files), parse_assignments(args.set), given_settings(args)]
-    settings = build_settings(*map(absolute_paths, layers))
+    settings = settings_around(args, dataset)
     stage.run(settings, root, dataset, parse_label(args.label, args.against), candidates, args.verbose)
     return 0

@@ -74,25 +74,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Do what the options ask for."""
-    from ecgppg.cli.options import given_settings
-    from ecgppg.cli.workspace import absolute_paths, usable_folder
-    from ecgppg.config.errors import InputError
-    from ecgppg.config.load import build_settings, parse_assignments, read_settings_file
+    from ecgppg.cli.workspace import given_dataset, settings_around, usable_folder
     from ecgppg.stages import evaluate as stage
     from ecgppg.stages.evaluate_layout import FOLD_ENCODERS, GIVEN_ENCODER, EvaluationLayout
     from ecgppg.stages.evaluate_question import Question, parse_label
 
-    dataset = args.dataset.expanduser().absolute()
-    if not dataset.is_file():
-        raise InputError(f"--dataset {args.dataset}: no such file")
+    dataset = given_dataset(args.dataset)
     root = usable_folder(args.output_dir or dataset.parent)
     checkpoint = args.checkpoint.expanduser().absolute() if args.checkpoint else None
     layout = EvaluationLayout(root, dataset, args.name or (GIVEN_ENCODER if checkpoint else FOLD_ENCODERS))
-    # What built the dataset, then what trained these encoders: a second question need not repeat the settings.
-    stored = [path for path in (dataset.parent / "config.json", layout.config) if path.is_file()]
-    given = [read_settings_file(args.config)] if args.config else []
-    layers = [*map(read_settings_file, stored), *given, parse_assignments(args.set), given_settings(args)]
-    settings = build_settings(*map(absolute_paths, layers))
+    # What trained these encoders is stored: a second question need not repeat the settings.
+    settings = settings_around(args, dataset, layout.config)
     question = Question(args.target, regression=True) if args.target else parse_label(args.label, args.against)
     stage.run(settings, layout, question, checkpoint, args.choices, args.verbose)
     return 0

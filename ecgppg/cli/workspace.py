@@ -55,6 +55,39 @@ def open_workspace(
     return Workspace(settings, layout)
 
 
+def settings_around(args: argparse.Namespace, dataset: Path, *stored: Path) -> "Settings":
+    """Settings of a command that works on a dataset file: what built it, other stored files, then the user's words.
+
+    Raises
+    ------
+    ConfigError
+        If they cannot be.
+    """
+    from ecgppg.cli.options import given_settings
+    from ecgppg.config.load import build_settings, parse_assignments, read_settings_file
+
+    files = [path for path in (dataset.parent / "config.json", *stored) if path.is_file()]
+    files += [args.config] if args.config else []
+    layers = [*map(read_settings_file, files), parse_assignments(args.set), given_settings(args)]
+    return build_settings(*map(absolute_paths, layers))
+
+
+def given_dataset(path: Path) -> Path:
+    """The file that --dataset names, absolute.
+
+    Raises
+    ------
+    InputError
+        If it is not there.
+    """
+    from ecgppg.config.errors import InputError
+
+    dataset = path.expanduser().absolute()
+    if not dataset.is_file():
+        raise InputError(f"--dataset {path}: no such file")
+    return dataset
+
+
 def absolute_paths(values: dict[str, Any]) -> dict[str, Any]:
     """Make the paths among settings absolute, so that a stored config.json serves from any folder."""
     keys = (

@@ -26,7 +26,7 @@ class ObjectiveSettings(SettingsPart):
     near_seconds: float = content("train", 60.0, "farthest two such windows start apart, s", gt=0, le=86_400)
     objective_ecg_ppg: float = content("train", 0.0, "weight of: ECG against PPG of a window", ge=0, le=1000)
     objective_beats: float = content(
-        "train", 1.0, "weight of: predicting heart rate and RR variation as the beat detector found them", ge=0, le=1000
+        "train", 1.0, "weight of: predicting measures of the beats, see beat_targets", ge=0, le=1000
     )
     beat_targets: Literal["rate", "rhythm", "shape"] = content(
         "train",

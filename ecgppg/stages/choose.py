@@ -91,13 +91,11 @@ def run(
     inner_F = [inner_fold(dataset, answers, splits) for splits in splits_F]
     _refuse_one_sided(inner_F, question)
     trainings = [
-        Training(
-            name, fold, changed.model_copy(update={"loader_workers": 0}), layout.trained(name, fold), splits
-        )
+        Training(name, fold, changed, layout.trained(name, fold), splits)
         for fold, splits in enumerate(splits_F)
         for name, changed in settings_C.items()
-    ]  # fmt: skip
-    for training, said in train_all(trainings, settings.num_workers, "choosing"):
+    ]
+    for training, said in train_all(trainings, "choosing"):
         if said["epochs"] > training.settings.num_epochs:
             raise RefusedError(
                 f"{training.layout.root} was trained for {said['epochs']} epochs, and not for "

@@ -17,7 +17,6 @@ from ecgppg.stages.evaluate_question import Answers, Question, read_answers
 from ecgppg.stages.evaluate_train import frozen_folds, keep_settings
 from ecgppg.stages.fold_trainings import Training, train_all
 from ecgppg.store.reader import SegmentDataset
-from ecgppg.training.device import worth_beside
 from ecgppg.training.export import PretrainedEncoder, read_encoder
 from ecgppg.training.fold import fold_patients, fold_splits
 
@@ -75,16 +74,13 @@ def by_own_encoders(
 
 def _train_folds(settings_F: Sequence[Settings], layout: EvaluationLayout, folds: pd.DataFrame) -> None:
     """Train an encoder a fold, or go on training, and embed every window with each."""
-    beside = worth_beside(settings_F[0].num_workers, settings_F[0].device)
-    alone = {"loader_workers": 0} if beside else {}
     trainings = [
         Training(
-            layout.name, fold, given.model_copy(update=alone), layout.fold(fold),
-            fold_splits(folds, fold, given.encoder_val_share, given.seed),
+            layout.name, fold, given, layout.fold(fold), fold_splits(folds, fold, given.encoder_val_share, given.seed)
         )
         for fold, given in enumerate(settings_F)
-    ]  # fmt: skip
-    for _ in train_all(trainings, beside, "encoders"):
+    ]
+    for _ in train_all(trainings, "encoders"):
         pass
 
 

@@ -1,7 +1,6 @@
-"""Encoders of the outer folds: each trained on the patients outside its fold, and on no label.
+"""What is frozen before the encoders of outer folds are trained, and what they are read for afterwards.
 
-A fold is an output folder of its own that the stages of a run work in, so all they promise holds here too: a kill
-costs minutes, the same command goes on, and a changed setting is refused.
+The training itself is in `fold_trainings`: each encoder on the patients outside its fold, and on no label.
 """
 
 import logging

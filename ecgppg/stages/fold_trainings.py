@@ -1,4 +1,8 @@
-"""Encoders of folds, several trained side by side: those that are judged, and those that settings are chosen by."""
+"""Encoders of folds, several trained side by side: those that are judged, and those that settings are chosen by.
+
+Each has an output folder of its own that the stages of a run work in, so all they promise holds here too: a kill costs
+minutes, the same command goes on, and a changed setting is refused.
+"""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -17,7 +21,7 @@ from ecgppg.core.progress import progress
 from ecgppg.core.runlog import start_log
 from ecgppg.stages import embed, train
 from ecgppg.stages.evaluate_train import write_splits
-from ecgppg.training.device import one_thread
+from ecgppg.training.device import one_thread, worth_beside
 
 
 @dataclass(frozen=True)
@@ -44,15 +48,14 @@ class Training:
     splits: pd.DataFrame
 
 
-def train_all(trainings: Sequence[Training], num_workers: int, what: str) -> Iterator[tuple[Training, dict[str, Any]]]:
+def train_all(trainings: Sequence[Training], what: str) -> Iterator[tuple[Training, dict[str, Any]]]:
     """Train what is not trained yet, several at a time, and embed the windows of the patients in `splits` with each.
 
     Parameters
     ----------
     trainings : sequence of Training
-        In the order in which they are begun.
-    num_workers : int
-        Processes side by side; 0 trains here, one after the other. One thread each, so that the result is the same.
+        In the order in which they are begun; num_workers and device of the first say how many stand side by side. Each
+        has one thread, so that the result is the same.
     what : str
         Title of the progress.
 
@@ -68,8 +71,9 @@ def train_all(trainings: Sequence[Training], num_workers: int, what: str) -> Ite
     RunError
         If a training took its process along three times.
     """
+    first = trainings[0].settings
     with progress(what, len(trainings)) as bar:
-        for done in map_jobs(train_one, trainings, num_workers):
+        for done in map_jobs(train_one, trainings, worth_beside(first.num_workers, first.device)):
             said = done.result
             if said is None:
                 raise RunError(
@@ -93,7 +97,11 @@ def train_one(training: Training) -> dict[str, Any]:
 
 def _one_thread(training: Training) -> dict[str, Any]:
     # The newest state is enough to go on from: what an encoder went through is nobody's question.
-    settings = training.settings.model_copy(update={"checkpoint_every": training.settings.num_epochs + 1})
+    changes = {"checkpoint_every": training.settings.num_epochs + 1}
+    if parent_process() is not None:
+        # Workers are not to start workers, and the others have the cores.
+        changes["loader_workers"] = 0
+    settings = training.settings.model_copy(update=changes)
     with one_thread():
         write_splits(training.layout.splits, training.splits)
         said = train.run(settings, training.layout)

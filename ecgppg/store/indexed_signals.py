@@ -10,8 +10,8 @@ import h5py
 import numpy as np
 
 from ecgppg.config.errors import RunError
-from ecgppg.core.background_copies import BackgroundCopies
 from ecgppg.store.audit import first_line
+from ecgppg.store.background_copies import BackgroundCopies
 from ecgppg.store.chunk_index import PAGE_ROWS, ChunkIndex
 from ecgppg.store.codec import decode_segment
 from ecgppg.store.laid_chunks import LaidChunks
@@ -24,7 +24,7 @@ RESERVED = "bytes of the chunks"
 
 
 class IndexedSignals:
-    """Signals that grow run by run, in order.
+    """Signals that grow run by run, in order, or are taken as they were laid.
 
     HDF5 makes the dataset, its index and room for all chunks; what goes into the room and the index is written past
     it, and HDF5 reads it when the file is closed and opened again.

@@ -13,6 +13,11 @@ OBJECTIVES = {
     "objective_ecg_ppg": "the ECG and the PPG of a window belong together",
     "objective_beats": "heart rate and RR variation, as the beat detector found them, are predicted",
 }
+BEAT_TARGETS = {
+    "rhythm": "and so are ten measures of how the intervals follow one another",
+    "shape": "and so are ten measures of how the intervals follow one another, and six of the beats' shape",
+}
+"""What `objective_beats` asks for besides, by the setting `beat_targets`."""
 WATCHED = {
     "effective_rank": "effective rank: dimensions the embedding really uses",
     "embedding_std": "standard deviation of an embedding's dimensions; 0 is collapse",
@@ -138,6 +143,8 @@ def _how(description: dict[str, Any]) -> str:
     terms = "\n".join(f"- {OBJECTIVES[name]} (`{name}`, weight {weight:g})" for name, weight in weights.items())
     if "objective_near" in weights and "near_seconds" in training:
         terms += f"\n- near in time: at most {training['near_seconds']:g} s apart"
+    if "objective_beats" in weights and training.get("beat_targets") in BEAT_TARGETS:
+        terms += f"\n- {BEAT_TARGETS[training['beat_targets']]}"
     defaults = {f.name: f.default for f in fields(Augmentation)}
     learnt = ", learnt" if training.get("learnable_temperature") else ""
     apart = "are" if training.get("same_patient_negatives", True) else "are never"

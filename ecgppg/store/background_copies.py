@@ -24,7 +24,7 @@ class BackgroundCopies:
     def __init__(self, target: int) -> None:
         self._target = target
         self._thread = ThreadPoolExecutor(max_workers=1)
-        self._waiting: deque[Future[None]] = deque()
+        self._waiting: deque[tuple[Future[None], int]] = deque()
 
     def add(self, path: Path, source: int, stretches: list[tuple[int, int, int]]) -> None:
         """Ask for some stretches of a file.
@@ -44,8 +44,9 @@ class BackgroundCopies:
             An earlier copy failed.
         """
         while len(self._waiting) >= MOST_WAITING:
-            self._waiting.popleft().result()
-        self._waiting.append(self._thread.submit(self._copy, path, os.dup(source), stretches))
+            self._wait()
+        own = os.dup(source)
+        self._waiting.append((self._thread.submit(self._copy, path, own, stretches), own))
 
     def finish(self) -> None:
         """Wait for all.
@@ -56,13 +57,18 @@ class BackgroundCopies:
             A copy failed.
         """
         while self._waiting:
-            self._waiting.popleft().result()
+            self._wait()
 
     def close(self) -> None:
         """Give up what has not begun, and end the thread."""
-        for waiting in self._waiting:
-            waiting.cancel()
+        for copy, source in self._waiting:
+            if copy.cancel():
+                os.close(source)
         self._thread.shutdown()
+
+    def _wait(self) -> None:
+        copy, _ = self._waiting.popleft()
+        copy.result()
 
     def _copy(self, path: Path, source: int, stretches: list[tuple[int, int, int]]) -> None:
         try:
