@@ -19,9 +19,9 @@ class ObjectiveSettings(SettingsPart):
         "train", True, "whether the encoder also reads the autocorrelation of the signal's steepness"
     )
     beat_branch: bool = content(
-        "train", False, "whether the encoder also reads the intervals between beats, and the average beat"
+        "train", True, "whether the encoder also reads the intervals between beats, and the average beat"
     )
-    objective_views: float = content("train", 1.0, "weight of: two augmented views of a window", ge=0, le=1000)
+    objective_views: float = content("train", 0.03, "weight of: two augmented views of a window", ge=0, le=1000)
     objective_near: float = content("train", 0.0, "weight of: two windows of a record near in time", ge=0, le=1000)
     near_seconds: float = content("train", 60.0, "farthest two such windows start apart, s", gt=0, le=86_400)
     objective_ecg_ppg: float = content("train", 0.0, "weight of: ECG against PPG of a window", ge=0, le=1000)
@@ -30,7 +30,7 @@ class ObjectiveSettings(SettingsPart):
     )
     beat_targets: Literal["rate", "rhythm", "shape"] = content(
         "train",
-        "rate",
+        "shape",
         "what objective_beats predicts. rate: rate and RR variation; rhythm: also how intervals follow one another; "
         "shape: also P wave, T wave and likeness of the beats",
     )
