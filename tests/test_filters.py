@@ -5,6 +5,7 @@ import pytest
 from scipy.signal import butter, resample_poly, sosfiltfilt, sosfreqz
 
 from ecgppg.waveform.filters import band_pass, bridge, finite_stretches, resample, zero_phase
+from ecgppg.waveform.zero_phase import forward_backward
 
 FS_HZ = 125.0
 
@@ -19,6 +20,16 @@ def test_gapless_equals_scipy(low_hz, high_hz):
     sos = butter(2, [low_hz, high_hz], btype="bandpass", fs=FS_HZ, output="sos")
     y = zero_phase(x, low_hz, high_hz, FS_HZ)
     assert y.dtype == np.float32
+    np.testing.assert_allclose(y, sosfiltfilt(sos, x, axis=-1), atol=1e-6)
+
+
+@pytest.mark.parametrize("n_sections", [1, 2, 3])
+@pytest.mark.parametrize("n_rows", [2, 16])
+def test_any_number_of_sections_equals_scipy(n_sections, n_rows):
+    sos = butter(n_sections, [0.5, 30.0], btype="bandpass", fs=FS_HZ, output="sos")
+    x = noise(n_rows, 1000)
+    y = np.empty(x.shape, np.float32)
+    forward_backward(sos, x, 3 * (2 * n_sections + 1), y)
     np.testing.assert_allclose(y, sosfiltfilt(sos, x, axis=-1), atol=1e-6)
 
 
