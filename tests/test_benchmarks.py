@@ -153,7 +153,7 @@ def test_a_hundred_hours_fit_into_the_memory_a_process_may_take(tmp_path: Path) 
     result = run("long_stays.py", *words)
     assert result.returncode == 0, result.stdout + result.stderr
     figures = json.loads((tmp_path / "figures.json").read_text())
-    # 1,000 of 8,640 windows and their context are a seventh of the tree; the rest the system reads ahead as it sees fit.
+    # 1,000 of 8,640 windows with their context are a seventh of the tree; the system reads ahead as it sees fit.
     assert figures["bytes_read"]["ours"] <= 0.25 * figures["bytes_read"]["naive"]
     (whole,) = figures["memory"]
     assert whole["kept"] > 10_000
