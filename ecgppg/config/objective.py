@@ -21,7 +21,7 @@ class ObjectiveSettings(SettingsPart):
     beat_branch: bool = content(
         "train", True, "whether the encoder also reads the intervals between beats, and the average beat"
     )
-    objective_views: float = content("train", 0.03, "weight of: two augmented views of a window", ge=0, le=1000)
+    objective_views: float = content("train", 0.0, "weight of: two augmented views of a window", ge=0, le=1000)
     objective_near: float = content("train", 0.0, "weight of: two windows of a record near in time", ge=0, le=1000)
     near_seconds: float = content("train", 60.0, "farthest two such windows start apart, s", gt=0, le=86_400)
     objective_ecg_ppg: float = content("train", 0.0, "weight of: ECG against PPG of a window", ge=0, le=1000)
