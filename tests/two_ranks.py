@@ -15,6 +15,7 @@ from ecgppg.objectives.contrastive import cross_modal, nt_xent
 from ecgppg.objectives.gather import AllRanks, Gather, OneProcess
 from ecgppg.objectives.temperature import Temperature
 from ecgppg.training.step import ContrastiveStep, build_model
+from tests.small_dataset import PLAIN
 
 N, P = 9, 6
 SHARES = {"unequal": (slice(0, 6), slice(6, 9)), "all on the second": (slice(0, 0), slice(0, 9))}
@@ -23,6 +24,7 @@ TERMS = ("views", "near", "ecg_ppg", "beats", "nobody")
 BASE: dict[str, object] = {
     "batch_size": 8, "hidden_dims": [8, 8], "embedding_dim": 8, "projection_dim": 6, "crop_seconds": 2,
     "learnable_temperature": True, "same_patient_negatives": False, "objective_beats": 0.0,
+    **PLAIN,
 }  # fmt: skip
 NETWORKS: dict[str, dict[str, object]] = {
     "views alone": {},

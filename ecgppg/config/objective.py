@@ -46,6 +46,11 @@ class ObjectiveSettings(SettingsPart):
         """Weights of the terms that are not 0, by the name of their setting."""
         return {name: weight for name in WEIGHTS if (weight := getattr(self, name)) > 0}
 
+    @property
+    def compares(self) -> bool:
+        """Whether a term tells projections of windows apart."""
+        return bool(self.objective_weights.keys() - {"objective_beats"})
+
     @model_validator(mode="after")
     def _something_to_learn(self) -> Self:
         if not self.objective_weights:

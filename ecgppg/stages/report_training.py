@@ -18,7 +18,7 @@ COLLAPSE = (
         "embedding's standard deviation", (("embedding_std", ""),), LEAST_EMBEDDING_STD, True, "collapse",
         zero_based=True,
     ),
-    Panel("uniformity of projections", (("uniformity", ""),), HIGHEST_UNIFORMITY, False, "collapse"),
+    Panel("uniformity", (("uniformity", ""),), HIGHEST_UNIFORMITY, False, "collapse"),
     Panel("alignment of two views", (("alignment", ""),), zero_based=True),
     Panel("alignment of ECG and PPG", (("ecg_ppg_alignment", ""),), zero_based=True),
 )  # fmt: skip

@@ -291,8 +291,7 @@ def _refuse_settings(settings: Settings, steps_per_epoch: int, train: SplitWindo
         )
     if steps_per_epoch == 0:
         raise InputError(f"training needs at least two windows in split train; there are {len(train)}")
-    compared = settings.objective_weights.keys() - {"objective_beats"}
-    if compared and not settings.same_patient_negatives and len(set(train.subject_id_N.tolist())) == 1:
+    if settings.compares and not settings.same_patient_negatives and len(set(train.subject_id_N.tolist())) == 1:
         raise InputError(
             "training needs two patients in split train: windows of the only one are told apart from nobody's; "
             "same_patient_negatives=true tells them apart from each other"

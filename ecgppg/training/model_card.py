@@ -22,7 +22,7 @@ WATCHED = {
     "effective_rank": "effective rank: dimensions the embedding really uses",
     "embedding_std": "standard deviation of an embedding's dimensions; 0 is collapse",
     "alignment": "alignment: mean squared distance of two views; 0 is best",
-    "uniformity": "uniformity: how evenly projections fill the sphere; lower is better",
+    "uniformity": "uniformity: how evenly projections (or centred embeddings) fill the sphere; lower is better",
 }
 
 

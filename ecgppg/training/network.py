@@ -24,7 +24,8 @@ class Outcome:
     terms : dict
         Of each term of positive weight, by the name of its setting: its loss, and the rows of this rank in it.
     embedding_BD, a_BP, b_BP : Tensor
-        Embedding of the first views, projections of both; empty where no term asked for them.
+        Embedding of the first views, projections of both; empty where no term asked for them. Where no term compares
+        projections, these are the embeddings less their mean.
     ecg_JP, ppg_JP : Tensor
         Projections of the two channels alone, of windows that have both; empty where no term asked for them.
     """
@@ -68,8 +69,10 @@ class ObjectiveNetwork(nn.Module):
             e_RD = model["encoder"](inputs.z_RCT, inputs.present_RC)
         else:
             e_RD = inputs.z_RCT.new_zeros(0, wants.embedding_dim) + attached_zero(model["encoder"])
-        p_RP = model["projector"](e_RD)
-        a_BP, b_BP, partner_KP, ecg_JP, ppg_JP = p_RP.split(inputs.sections)
+        p_RP = model["projector"](e_RD if wants.compares else e_RD[:0])
+        # A projector that no term teaches says nothing of the encoder: the embeddings stand in for its projections.
+        seen_RP = p_RP if wants.compares else _centred(e_RD)
+        a_BP, b_BP, partner_KP, ecg_JP, ppg_JP = seen_RP.split(inputs.sections)
         temperature = model["temperature"]() if "temperature" in model else wants.temperature
         terms: dict[str, tuple[Tensor, int]] = {}
         if wants.objective_views > 0:
@@ -90,3 +93,9 @@ class ObjectiveNetwork(nn.Module):
         # Projector and temperature belong to the loss also where no term has a row: see `attached_zero`.
         total = total + p_RP[:0].sum() + 0.0 * temperature
         return Outcome(total, terms, e_RD[: inputs.sections[0]].float(), a_BP, b_BP, ecg_JP, ppg_JP)
+
+
+def _centred(e_RD: Tensor) -> Tensor:
+    """Embeddings less their mean, as they are: nothing is learnt through them."""
+    e_RD = e_RD.detach().float()
+    return e_RD - e_RD.mean(0) if len(e_RD) else e_RD
