@@ -82,6 +82,9 @@ def test_terms_of_the_loss_are_those_of_the_settings(layout: OutputLayout) -> No
     assert "of the beats' shape" not in card
     description["training"]["beat_targets"] = "shape"
     assert "six of the beats' shape" in model_card(description)
+    assert "Contrastive terms are NT-Xent" in card
+    description["training"]["objective_near"] = 0.0
+    assert "No term is contrastive." in model_card(description)
 
 
 def test_an_evaluation_reaches_the_card_and_its_record(layout: OutputLayout) -> None:

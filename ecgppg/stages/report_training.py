@@ -9,7 +9,7 @@ from ecgppg.stages.report_curves import Panel, curves_svg, is_number
 from ecgppg.stages.report_page import figure, not_run, note, table, tiles, verdict
 from ecgppg.training.collapse import GRACE_STEPS, HIGHEST_UNIFORMITY, LEAST_EFFECTIVE_RANK, LEAST_EMBEDDING_STD
 from ecgppg.training.export import DESCRIPTION
-from ecgppg.training.model_card import OBJECTIVES
+from ecgppg.training.model_card import BEAT_TARGETS, OBJECTIVES
 from ecgppg.training.monitor import read_metrics
 
 COLLAPSE = (
@@ -110,16 +110,16 @@ def _objective(layout: OutputLayout) -> str:
     if not isinstance(description, dict):
         return note("No encoder is written yet: training has not come to its end.")
     training, encoder = description["training"], description["encoder"]
-    terms = ", ".join(
-        f"{words} ({training[name]:g})"
-        for name, words in OBJECTIVES.items()
-        if is_number(training.get(name)) and training[name]
-    )
+    weights = {name: training[name] for name in OBJECTIVES if is_number(training.get(name)) and training[name]}
+    terms = ", ".join(f"{OBJECTIVES[name]} ({weight:g})" for name, weight in weights.items())
+    if "objective_beats" in weights and training.get("beat_targets") in BEAT_TARGETS:
+        terms += f", {BEAT_TARGETS[training['beat_targets']]}"
+    compares = not weights or weights.keys() - {"objective_beats"}
     rows = [
         ("encoder", f"{encoder['name']}, widths {', '.join(map(str, encoder.get('hidden_dims', ())))}"),
         ("embedding", f"{encoder['embedding_dim']} numbers"),
         *([("objective (weight)", terms)] if terms else []),
-        ("temperature", f"{training['temperature']:g}"),
+        *([("temperature", f"{training['temperature']:g}")] if compares else []),
         ("weights", f"epoch {description['weights']['epoch']}, {description['weights']['chosen']}"),
     ]
     return table(("what was trained", ""), rows, n_words=2)

@@ -148,9 +148,15 @@ def _how(description: dict[str, Any]) -> str:
     defaults = {f.name: f.default for f in fields(Augmentation)}
     learnt = ", learnt" if training.get("learnable_temperature") else ""
     apart = "are" if training.get("same_patient_negatives", True) else "are never"
+    contrastive = (
+        f"Contrastive terms are NT-Xent at temperature {training['temperature']:g}{learnt}; windows of one patient "
+        f"{apart} each other's negatives."
+        if weights.keys() - {"objective_beats"}
+        else "No term is contrastive."
+    )
     sentences = (
-        f"Contrastive terms are NT-Xent at temperature {training['temperature']:g}{learnt}; windows of one patient",
-        f"{apart} each other's negatives. Views: crops of {training['crop_seconds']:g} s, gain up to",
+        contrastive,
+        f"Views: crops of {training['crop_seconds']:g} s, gain up to",
         f"{defaults['max_gain']:g} times, noise up to {defaults['max_noise']:g} and baseline wander up to",
         f"{defaults['max_wander']:g} of a normalised signal, spectral jitter of {defaults['spectral_jitter']:g},",
         f"blanks of up to {defaults['max_masked_share']:.0%}. Time was never stretched, so rate and irregularity",
