@@ -116,6 +116,20 @@ def test_each_distortion_keeps_to_its_limit() -> None:
     assert power_F[: math.ceil(1.0 * 8)].sum() / power_F.sum() > 0.99
 
 
+@pytest.mark.parametrize(("strength", "share"), [(0.0, 0.0), (1.0, 0.15), (2.0, 0.3), (5.0, 0.5)])
+def test_strength_makes_every_distortion_so_many_times_as_strong(strength: float, share: float) -> None:
+    scaled = Augmentation.of_strength(1000, 125.0, strength)
+    usual = Augmentation(1000, 125.0)
+    for name in ("max_noise", "max_wander", "spectral_jitter"):
+        assert getattr(scaled, name) == pytest.approx(strength * getattr(usual, name))
+    assert math.log(scaled.max_gain) == pytest.approx(strength * math.log(usual.max_gain))
+    assert scaled.max_masked_share == pytest.approx(share)
+    assert (scaled == usual) == (strength == 1.0)
+    z_BCT, present_BC, id_B = windows()
+    view = scaled.view(z_BCT, present_BC, id_B, seed=0, epoch=0, view=0)
+    assert torch.isfinite(view).all()
+
+
 def test_spectral_jitter_changes_bands_by_about_its_size() -> None:
     generator = torch.Generator().manual_seed(0)
     z_BCT = torch.randn(64, 2, 1000, generator=generator)

@@ -20,10 +20,14 @@ class TrainingSettings(SettingsPart):
     hidden_dims: list[Width] = content(
         "train", [64, 128, 256, 512], "channels of each stage", min_length=1, max_length=16
     )
+    blocks_per_stage: int = content("train", 2, "residual blocks of each stage", ge=1, le=16)
     embedding_dim: int = content("train", 256, "length of an embedding", ge=2, le=8192)
     projection_dim: int = content("train", 128, "length of the projection the loss sees", ge=2, le=8192)
     max_grad_norm: float = content("train", 1.0, "gradient norm is clipped to this", gt=0)
     crop_seconds: float = content("train", 8.0, "length of an augmented view, s", ge=1)
+    augmentation_strength: float = content(
+        "train", 1.0, "how much views are distorted; 1: as usual, 0: only cropped", ge=0, le=5
+    )
     early_stopping_epochs: int | None = growth(
         None, "stop once this many epochs brought no lower validation loss; null: never", ge=1
     )

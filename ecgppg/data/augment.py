@@ -49,6 +49,18 @@ class Augmentation:
     spectral_jitter: float = 0.2
     max_masked_share: float = 0.15
 
+    @classmethod
+    def of_strength(cls, crop_samples: int, fs_hz: float, strength: float) -> "Augmentation":
+        """The usual views where `strength` is 1; only crops where it is 0; and all of it so many times as strong.
+
+        No more than half of a channel is ever blanked.
+        """
+        usual = cls(crop_samples, fs_hz)
+        return cls(
+            crop_samples, fs_hz, usual.max_gain**strength, usual.max_noise * strength, usual.max_wander * strength,
+            usual.spectral_jitter * strength, min(usual.max_masked_share * strength, 0.5),
+        )  # fmt: skip
+
     def view(
         self, z_BCT: Tensor, present_BC: Tensor, segment_id_B: Tensor, *, seed: int, epoch: int, view: int
     ) -> Tensor:

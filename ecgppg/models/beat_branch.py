@@ -63,7 +63,7 @@ class IntervalNetwork(nn.Module):
         """(B, 5, I) and (B, 1, I) to (B, FEATURES)."""
         h_BWI = self.conv_1(rows_B5I).relu() * known_B1I
         h_BWI = self.conv_2(h_BWI).relu().float()
-        mean_BW, deviation_BW = _masked_moments(h_BWI, known_B1I)
+        mean_BW, deviation_BW = _masked_moments(h_BWI, known_B1I, dim=2)
         return self.linear(torch.cat([mean_BW, deviation_BW], dim=1)).relu()
 
 
@@ -147,13 +147,13 @@ def average_beat(z_BT: Tensor, beats: FoundBeats, fs_hz: float) -> Tensor:
     with torch.autocast(device_type=z_BT.device.type, enabled=False):
         beat_BKL, whole_BK = cut_beats(z_BT, beats, fs_hz)
         # A tall QRS must not drown the rest: what is small is left alone, and nothing is larger than `TALLEST`.
-        beat_BLK = (beat_BKL / (1 + beat_BKL.abs() / TALLEST)).transpose(1, 2)
-        return torch.stack(_masked_moments(beat_BLK, whole_BK.float()[:, None]), dim=1)
+        beat_BKL = beat_BKL / (1 + beat_BKL.abs() / TALLEST)
+        return torch.stack(_masked_moments(beat_BKL, whole_BK.float()[..., None], dim=1), dim=1)
 
 
-def _masked_moments(h_BHI: Tensor, known_B1I: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation over the last axis where it is known; zeros where nothing is."""
-    n_B1 = known_B1I.sum(2)
-    mean_BH = (h_BHI * known_B1I).sum(2) / n_B1.clamp(min=1)
-    variance_BH = ((h_BHI - mean_BH[..., None]).square() * known_B1I).sum(2) / n_B1.clamp(min=1)
-    return mean_BH, (variance_BH + 1e-5).sqrt() * (n_B1 > 0)
+def _masked_moments(h: Tensor, known: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation over an axis where it is known, 1 or 0; zeros where nothing is."""
+    n = known.sum(dim)
+    mean = (h * known).sum(dim) / n.clamp(min=1)
+    variance = ((h - mean.unsqueeze(dim)).square() * known).sum(dim) / n.clamp(min=1)
+    return mean, (variance + 1e-5).sqrt() * (n > 0)

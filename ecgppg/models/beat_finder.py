@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool1d, max_pool1d, pad
+from torch.nn.functional import pad
+
+from ecgppg.models.moving import doubled, extremes, sums
 
 SLOPE_S = (0.08, 0.05)
 """Moving averages of the slope, one after the other."""
@@ -42,8 +44,8 @@ class FoundBeats:
     there_NK : Tensor, bool
     unbroken_NI : Tensor, bool
         Whether a beat and the next are there, and the signal between them is.
-    moves_NT : Tensor, bool
-        False where the signal stands still.
+    still_NU : Tensor, int32
+        How many samples before each, of T + 1, belong to a stretch in which the signal stands still.
     sign_N1 : Tensor, float32
         -1 where the peaks point down, else 1.
     """
@@ -51,7 +53,7 @@ class FoundBeats:
     at_NK: Tensor
     there_NK: Tensor
     unbroken_NI: Tensor
-    moves_NT: Tensor
+    still_NU: Tensor
     sign_N1: Tensor
 
 
@@ -76,13 +78,13 @@ def find_beats(z_NT: Tensor, fs_hz: float) -> FoundBeats:
         slope_NT = pad(z_NT.diff(dim=1).abs(), (1, 0))
         moves_NT = _moves(slope_NT, fs_hz)
         beat_NT = _summits(slope_NT, fs_hz) & moves_NT
-        sample_T = torch.arange(T, device=z_NT.device)
-        at_NK = torch.where(beat_NT, sample_T, T).topk(_room(beat_NT, fs_hz), largest=False).values
+        at_NK = _first(beat_NT, T // round(APART_S * fs_hz) + 1)
         there_NK = at_NK < T
         at_NK, sign_N1 = _peaks(z_NT, at_NK, there_NK, round(PEAK_S * fs_hz))
-        still_NK = (~moves_NT).cumsum(1).gather(1, at_NK)
+        still_NU = pad((~moves_NT).cumsum(1, dtype=torch.int32), (1, 0))
+        still_NK = still_NU.gather(1, at_NK)
         unbroken_NI = there_NK[:, 1:] & (still_NK[:, 1:] == still_NK[:, :-1])
-        return FoundBeats(at_NK, there_NK, unbroken_NI, moves_NT, sign_N1)
+        return FoundBeats(at_NK, there_NK, unbroken_NI, still_NU, sign_N1)
 
 
 @torch.no_grad()
@@ -104,14 +106,13 @@ def cut_beats(z_NT: Tensor, beats: FoundBeats, fs_hz: float) -> tuple[Tensor, Te
     whole_NK : Tensor, bool
         Where the beat is there, and all of it inside the window and moving.
     """
-    T = z_NT.shape[1]
-    around_L = torch.arange(beat_samples(fs_hz), device=z_NT.device) - round(BEFORE_S * fs_hz)
-    place_NKL = beats.at_NK[..., None] + around_L
-    whole_NK = beats.there_NK & (place_NKL[..., 0] >= 0) & (place_NKL[..., -1] < T)
-    place_NP = place_NKL.clamp(0, T - 1).flatten(1)
-    whole_NK &= beats.moves_NT.gather(1, place_NP).view(place_NKL.shape).all(2)
-    beat_NKL = z_NT.float().gather(1, place_NP).view(place_NKL.shape)
-    return (beat_NKL - beat_NKL.mean(2, keepdim=True)) * beats.sign_N1[..., None], whole_NK
+    T, before, samples = z_NT.shape[1], round(BEFORE_S * fs_hz), beat_samples(fs_hz)
+    start_NK = beats.at_NK - before
+    whole_NK = beats.there_NK & (start_NK >= 0) & (start_NK + samples <= T)
+    start_NK, end_NK = start_NK.clamp(min=0), (start_NK + samples).clamp(max=T)
+    whole_NK &= beats.still_NU.gather(1, start_NK) == beats.still_NU.gather(1, end_NK)
+    beat_NKL = _around(z_NT.float(), beats.at_NK, before, samples)
+    return (beat_NKL - beat_NKL.mean(2, keepdim=True)).mul_(beats.sign_N1[..., None]), whole_NK
 
 
 def beat_samples(fs_hz: float) -> int:
@@ -119,14 +120,24 @@ def beat_samples(fs_hz: float) -> int:
     return round(WHOLE_S * fs_hz)
 
 
-def _room(beat_NT: Tensor, fs_hz: float) -> int:
-    """Beats to make room for: as many as fit in a window, or on a processor as the fullest window has.
+def _first(beat_NT: Tensor, most: int) -> Tensor:
+    """Samples of the beats, at most so many, in order; T where there are no more.
 
-    A GPU would have to be waited for to know their number, and is not slowed by room that nobody needs.
+    On a processor there is room for the beats of the fullest window. A GPU would have to be waited for to know their
+    number, and is not slowed by room that nobody needs.
     """
+    T = beat_NT.shape[1]
+    sample_T = torch.arange(T, device=beat_NT.device)
+    at_NK = torch.where(beat_NT, sample_T, T).topk(max(most, LEAST_ROOM), largest=False).values
     if beat_NT.device.type == "cpu" and len(beat_NT):
-        return max(int(beat_NT.sum(1).max()), LEAST_ROOM)
-    return beat_NT.shape[1] // round(APART_S * fs_hz) + 1
+        at_NK = at_NK[:, : max(int((at_NK < T).sum(1).max()), LEAST_ROOM)]
+    return at_NK
+
+
+def _around(z_NT: Tensor, at_NK: Tensor, before: int, samples: int) -> Tensor:
+    """The samples from `before` each place on, (N, K, samples); zeros beyond the window."""
+    row_N1 = torch.arange(len(z_NT), device=z_NT.device)[:, None]
+    return pad(z_NT, (before, samples)).unfold(1, samples, 1)[row_N1, at_NK]
 
 
 def _summits(slope_NT: Tensor, fs_hz: float) -> Tensor:
@@ -134,39 +145,40 @@ def _summits(slope_NT: Tensor, fs_hz: float) -> Tensor:
     envelope_NT = slope_NT
     for seconds in SLOPE_S:
         half = round(seconds * fs_hz) // 2
-        envelope_NT = avg_pool1d(envelope_NT, 2 * half + 1, 1, half)
-    T, apart = envelope_NT.shape[1], round(APART_S * fs_hz)
-    block = T // max(round(T / (LEVEL_S * fs_hz)), 1)
+        envelope_NT = sums(pad(envelope_NT, (half, half)), 2 * half + 1)
+    N, T = envelope_NT.shape
+    n_blocks = max(round(T / (LEVEL_S * fs_hz)), 1)
+    highest_NP = envelope_NT[:, : n_blocks * (T // n_blocks)].reshape(N, n_blocks, -1).amax(2)
     # Not torch's median, which has no deterministic kernel on a GPU.
-    highest_NP = max_pool1d(envelope_NT, block).sort(dim=1).values
-    level_N1 = highest_NP[:, (highest_NP.shape[1] - 1) // 2, None]
+    highest_NP = highest_NP.sort(dim=1).values
+    level_N1 = highest_NP[:, (n_blocks - 1) // 2, None]
     least_N1 = torch.maximum(SHARE * level_N1, LEAST_OF_MAXIMUM * highest_NP[:, -1:])
-    # Of two that are equally high the first.
-    first_NT = envelope_NT > _highest_before(envelope_NT, apart)
-    highest_NT = envelope_NT >= max_pool1d(pad(envelope_NT, (0, apart)), apart + 1, 1)
-    after_NT = envelope_NT >= AFTER_SHARE * _highest_before(envelope_NT, round(AFTER_S * fs_hz))
-    return first_NT & highest_NT & after_NT & (envelope_NT >= least_N1) & (envelope_NT > 0)
-
-
-def _highest_before(envelope_NT: Tensor, samples: int) -> Tensor:
-    """Highest of the `samples` before each; 0 where there are none."""
-    return max_pool1d(pad(envelope_NT, (samples, 0)), samples, 1)[:, :-1]
+    apart, after = round(APART_S * fs_hz), round(AFTER_S * fs_hz)
+    highest = doubled(pad(envelope_NT, (after, apart)), max(after, apart + 1), torch.maximum)
+    before_NT = extremes(highest, apart, torch.maximum)[:, after - apart :][:, :T]
+    onward_NT = extremes(highest, apart + 1, torch.maximum)[:, after:]
+    long_before_NT = extremes(highest, after, torch.maximum)[:, :T]
+    # Of two that are equally high the first. Nothing is as high as `before_NT` that is not above 0.
+    is_summit_NT = (envelope_NT > before_NT) & (envelope_NT >= onward_NT)
+    return is_summit_NT & (envelope_NT >= torch.maximum(AFTER_SHARE * long_before_NT, least_N1))
 
 
 def _moves(slope_NT: Tensor, fs_hz: float) -> Tensor:
     """False within and near a stretch in which nothing moves."""
     half, near = round(STILL_S * fs_hz) // 2, round((STILL_S + NEAR_STILL_S) * fs_hz)
-    still_NT = (max_pool1d(slope_NT, 2 * half + 1, 1, half) == 0).float()
-    return max_pool1d(still_NT, 2 * near + 1, 1, near) == 0
+    # Bytes, of which a processor compares more at a time. Beyond the window nothing is known to move.
+    zero_NT = pad((~slope_NT.bool()).view(torch.uint8), (half, half), value=1)
+    still_NT = extremes(doubled(zero_NT, 2 * half + 1, torch.minimum), 2 * half + 1, torch.minimum)
+    still_NT = pad(still_NT, (near, near))
+    return ~extremes(doubled(still_NT, 2 * near + 1, torch.maximum), 2 * near + 1, torch.maximum).bool()
 
 
 def _peaks(z_NT: Tensor, at_NK: Tensor, there_NK: Tensor, reach: int) -> tuple[Tensor, Tensor]:
     """The largest deflection near each summit, in the direction that prevails in the window; and that direction."""
     T = z_NT.shape[1]
-    near_O = torch.arange(-reach, reach + 1, device=z_NT.device)
-    place_NKO = (at_NK[..., None] + near_O).clamp(0, T - 1)
-    near_NKO = z_NT.gather(1, place_NKO.flatten(1)).view(place_NKO.shape) * there_NK[..., None]
+    at_NK = at_NK.clamp(max=T - 1)
+    near_NKO = _around(z_NT, at_NK, reach, 2 * reach + 1) * there_NK[..., None]
     up_N, down_N = near_NKO.amax(2).sum(1), -near_NKO.amin(2).sum(1)
     sign_N1 = torch.where(down_N > INVERTED * up_N, -1.0, 1.0)[:, None]
-    highest_NK1 = (near_NKO * sign_N1[..., None]).argmax(2, keepdim=True)
-    return place_NKO.gather(2, highest_NK1).squeeze(2), sign_N1
+    highest_NK = (near_NKO * sign_N1[..., None]).argmax(2)
+    return (at_NK - reach + highest_NK).clamp(0, T - 1), sign_N1

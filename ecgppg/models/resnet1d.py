@@ -24,7 +24,6 @@ from ecgppg.models.rhythm import FEATURES, Rhythm
 
 STEM_KERNEL, STEM_STRIDE = 15, 4
 BLOCK_KERNEL = 5
-BLOCKS_PER_STAGE = 2
 
 
 class ResNet1d(nn.Module):
@@ -42,6 +41,8 @@ class ResNet1d(nn.Module):
         Whether the embedding is also made of what repeats in the window, see `models.rhythm`.
     beats_hz : float, optional
         Sampling rate of the windows, where the embedding is also made of their beats, see `models.beat_branch`.
+    blocks_per_stage : int
+        Residual blocks of each stage.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class ResNet1d(nn.Module):
         embedding_dim: int,
         rhythm: bool = False,
         beats_hz: float | None = None,
+        blocks_per_stage: int = 2,
     ) -> None:
         super().__init__()
         first = hidden_dims[0]
@@ -61,7 +63,7 @@ class ResNet1d(nn.Module):
         blocks: list[nn.Module] = []
         for before, width in zip(widths, hidden_dims, strict=False):
             blocks.append(ResidualBlock(before, width, stride=2))
-            blocks.extend(ResidualBlock(width, width, stride=1) for _ in range(BLOCKS_PER_STAGE - 1))
+            blocks.extend(ResidualBlock(width, width, stride=1) for _ in range(blocks_per_stage - 1))
         self.blocks = nn.Sequential(*blocks)
         self.norm = group_norm(hidden_dims[-1])
         self.rhythm = Rhythm(n_channels) if rhythm else None

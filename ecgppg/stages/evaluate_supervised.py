@@ -139,6 +139,7 @@ def plan_of(
         warmup_share=WARMUP_SHARE,
         seed=settings.seed + seed,
         regression=question.regression,
+        augmentation_strength=settings.augmentation_strength,
     )
 
 

@@ -53,13 +53,14 @@ class InputMaker:
     Parameters
     ----------
     settings : Settings
-        Weights, crop_seconds, sampling_rate_hz, channels, seed, same_patient_negatives.
+        Weights, crop_seconds, augmentation_strength, sampling_rate_hz, channels, seed, same_patient_negatives.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.augmentation = Augmentation(
-            crop_samples=round(settings.crop_seconds * settings.sampling_rate_hz), fs_hz=settings.sampling_rate_hz
+        crop_samples = round(settings.crop_seconds * settings.sampling_rate_hz)
+        self.augmentation = Augmentation.of_strength(
+            crop_samples, settings.sampling_rate_hz, settings.augmentation_strength
         )
 
     def make(self, batch: SegmentBatch, epoch: int, measured: bool) -> StepInputs:

@@ -37,6 +37,7 @@ def encoder_config(settings: Settings) -> dict[str, object]:
         "name": settings.encoder_name,
         "n_channels": len(settings.channels),
         "hidden_dims": list(settings.hidden_dims),
+        "blocks_per_stage": settings.blocks_per_stage,
         "embedding_dim": settings.embedding_dim,
         "rhythm": settings.rhythm_branch,
         "beats_hz": settings.sampling_rate_hz if settings.beat_branch else None,
@@ -64,7 +65,8 @@ def build_optimizer(model: nn.Module, settings: Settings) -> torch.optim.AdamW:
     matrices = [p for p in model.parameters() if p.ndim > 1]
     vectors = [p for p in model.parameters() if p.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate)
+    # Fused, since a small encoder has a hundred tensors, and a step of each by itself took 5 % of the time.
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
 
 
 class ContrastiveStep:

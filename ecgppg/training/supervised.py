@@ -50,6 +50,8 @@ class SupervisedPlan:
         Targets are numbers (squared error) and not 0 or 1 (cross-entropy, both classes of the same weight).
     dropout : float
         Share of the embedding that is blanked at each step, before the last unit.
+    augmentation_strength : float
+        See `Augmentation.of_strength`.
     epochs : int or None
         Passes after which it ends, though the schedule goes on to `steps`: as many as were found best on others.
     """
@@ -65,6 +67,7 @@ class SupervisedPlan:
     seed: int = 0
     regression: bool = False
     dropout: float = 0.0
+    augmentation_strength: float = 1.0
     epochs: int | None = None
 
 
@@ -157,7 +160,7 @@ def teach(
     if initial is not None:
         network.encoder.load_state_dict(initial)
     objective = _Objective(np.asarray(target_N, np.float64), plan.regression)
-    augmentation = Augmentation(crop_samples=plan.crop_samples, fs_hz=plan.fs_hz)
+    augmentation = Augmentation.of_strength(plan.crop_samples, plan.fs_hz, plan.augmentation_strength)
     optimizer = _optimizer(network, plan)
     schedule = Schedule(plan.learning_rate, plan.steps, plan.warmup_share)
     batch_size = min(plan.batch_size, len(windows))
@@ -219,7 +222,7 @@ def _optimizer(network: nn.Module, plan: SupervisedPlan) -> torch.optim.AdamW:
     matrices = [p for p in network.parameters() if p.ndim > 1]
     vectors = [p for p in network.parameters() if p.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": plan.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=plan.learning_rate)
+    return torch.optim.AdamW(groups, lr=plan.learning_rate, fused=True)
 
 
 def _loss_on(network: SupervisedNetwork, objective: _Objective, windows: SplitWindows, target_N: np.ndarray) -> float:
