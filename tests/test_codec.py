@@ -1,11 +1,13 @@
 """A segment through the codec and back."""
 
+import struct
 import zlib
 
 import numpy as np
 import pytest
+from isal import isal_zlib
 
-from ecgppg.store.codec import decode_segment, encode_segment, quantize, unshuffle
+from ecgppg.store.codec import decode_segment, encode_segment, encode_segments, quantize, unshuffle
 
 
 def test_round_trip_is_within_half_a_step() -> None:
@@ -63,3 +65,42 @@ def test_damaged_bytes_are_errors_and_never_more_than_a_segment() -> None:
     for damaged in (b"", chunk[:-5], bomb, flipped, encode_segment(np.zeros((2, 49), np.int16))):
         with pytest.raises(ValueError, match="undecodable"):
             decode_segment(damaged, 2, 50)
+
+
+def segments_of(low_bits: list[int], n_samples: int = 1250) -> np.ndarray:
+    """(1, C, T): channels whose low bytes are evenly drawn from so many bits, and high bytes of two kinds."""
+    rng = np.random.default_rng(3)
+    low = np.stack([rng.integers(0, 1 << bits, n_samples) for bits in low_bits])
+    return (low + 256 * rng.integers(0, 2, low.shape)).astype(np.int16)[None]
+
+
+@pytest.mark.parametrize(
+    ("low_bits", "stored"), [([8, 8], 2), ([8, 2], 1), ([2, 8], 0), ([6, 7], 2), ([0, 0], 0), ([8], 1), ([8, 0, 8], 1)]
+)
+def test_noise_is_stored_and_the_rest_deflated_in_one_stream(low_bits: list[int], stored: int) -> None:
+    codes_1CT = segments_of(low_bits)
+    chunk = encode_segments(codes_1CT)[0]
+    low_and_high = codes_1CT.astype("<i2").view(np.uint8).reshape(-1, 2).T.tobytes()
+    assert zlib.decompress(chunk) == low_and_high
+    np.testing.assert_array_equal(decode_segment(chunk, *codes_1CT.shape[1:]), codes_1CT[0])
+    first = low_and_high[: stored * 1250]
+    assert (chunk[2:7] == struct.pack("<BHH", 0, len(first), len(first) ^ 0xFFFF)) == (stored > 0)
+    if stored:
+        assert chunk[7 : 7 + len(first)] == first
+    assert len(chunk) <= len(isal_zlib.compress(low_and_high, 0))
+
+
+@pytest.mark.parametrize("n_samples", [0, 1, 3, 65_535, 65_536, 70_000])
+def test_segments_of_any_length_are_packed(n_samples: int) -> None:
+    codes_1CT = segments_of([8, 8], n_samples)
+    chunk = encode_segments(codes_1CT)[0]
+    np.testing.assert_array_equal(decode_segment(chunk, 2, n_samples), codes_1CT[0])
+    assert len(zlib.decompress(chunk)) == 4 * n_samples
+
+
+def test_a_flipped_bit_of_what_is_stored_is_an_error() -> None:
+    chunk = bytearray(encode_segments(segments_of([8, 8]))[0])
+    for at in (7, 700, 2500):
+        damaged = bytes([*chunk[:at], chunk[at] ^ 1, *chunk[at + 1 :]])
+        with pytest.raises(ValueError, match="undecodable"):
+            decode_segment(damaged, 2, 1250)
