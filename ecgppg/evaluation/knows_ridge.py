@@ -5,6 +5,7 @@ Shapes: N training rows, M test rows, D predictors, L penalties.
 
 import numpy as np
 
+from ecgppg.core.blas_threads import one_blas_thread
 from ecgppg.evaluation.probes_scaling import standardised
 from ecgppg.evaluation.units import patient_folds
 
@@ -33,6 +34,13 @@ def ridge_predictions(
     -------
     array of float64, shape (M,)
     """
+    with one_blas_thread():
+        return _chosen_fit(x_train_ND, target_N, subject_train_N, x_test_MD, seed)
+
+
+def _chosen_fit(
+    x_train_ND: np.ndarray, target_N: np.ndarray, subject_train_N: np.ndarray, x_test_MD: np.ndarray, seed: int
+) -> np.ndarray:
     n_folds = min(INNER_FOLDS, len(np.unique(subject_train_N)))
     error_L = np.zeros(len(PENALTIES))
     if n_folds >= 2:

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from scipy.special import expit
 
+from ecgppg.core.blas_threads import one_blas_thread
 from ecgppg.evaluation.probes_logistic import logistic_path
 from ecgppg.evaluation.probes_scaling import standardised
 from ecgppg.evaluation.units import patient_folds
@@ -62,6 +63,13 @@ def linear_probe(
     y = np.asarray(y_train) == 1
     if y.all() or not y.any():
         return np.full(len(x_test), float(y.mean()))
+    with one_blas_thread():
+        return _chosen_fit(x_train, y, subject_train, x_test, seed)
+
+
+def _chosen_fit(
+    x_train: np.ndarray, y: np.ndarray, subject_train: np.ndarray, x_test: np.ndarray, seed: int
+) -> np.ndarray:
     folds = [
         (logistic_path(z_in, y[~inside], INVERSE_PENALTIES), z_out, y[inside])
         for inside in inner_folds(y, subject_train, seed)

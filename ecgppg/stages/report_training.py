@@ -9,8 +9,8 @@ from ecgppg.stages.report_curves import Panel, curves_svg, is_number
 from ecgppg.stages.report_page import figure, not_run, note, table, tiles, verdict
 from ecgppg.training.collapse import GRACE_STEPS, HIGHEST_UNIFORMITY, LEAST_EFFECTIVE_RANK, LEAST_EMBEDDING_STD
 from ecgppg.training.export import DESCRIPTION
-from ecgppg.training.model_card import BEAT_TARGETS, OBJECTIVES
 from ecgppg.training.monitor import read_metrics
+from ecgppg.training.objective_words import TERMS, objective_words
 
 COLLAPSE = (
     Panel("effective rank", (("effective_rank", ""),), LEAST_EFFECTIVE_RANK, True, "collapse", zero_based=True),
@@ -110,16 +110,14 @@ def _objective(layout: OutputLayout) -> str:
     if not isinstance(description, dict):
         return note("No encoder is written yet: training has not come to its end.")
     training, encoder = description["training"], description["encoder"]
-    weights = {name: training[name] for name in OBJECTIVES if is_number(training.get(name)) and training[name]}
-    terms = ", ".join(f"{OBJECTIVES[name]} ({weight:g})" for name, weight in weights.items())
-    if "objective_beats" in weights and training.get("beat_targets") in BEAT_TARGETS:
-        terms += f", {BEAT_TARGETS[training['beat_targets']]}"
-    compares = not weights or weights.keys() - {"objective_beats"}
+    asked = objective_words(training)
+    terms = [f"{TERMS[name]} ({weight:g})" for name, weight in asked.weights.items()]
+    widths, n_blocks = encoder.get("hidden_dims", ()), encoder.get("blocks_per_stage", 2)
     rows = [
-        ("encoder", f"{encoder['name']}, widths {', '.join(map(str, encoder.get('hidden_dims', ())))}"),
+        ("encoder", f"{encoder['name']}, widths {', '.join(map(str, widths))}, blocks a stage {n_blocks}"),
         ("embedding", f"{encoder['embedding_dim']} numbers"),
-        *([("objective (weight)", terms)] if terms else []),
-        *([("temperature", f"{training['temperature']:g}")] if compares else []),
+        ("objective (weight)", ", ".join([*terms, *asked.besides])),
+        *([("temperature", f"{training['temperature']:g}")] if asked.compares else []),
         ("weights", f"epoch {description['weights']['epoch']}, {description['weights']['chosen']}"),
     ]
     return table(("what was trained", ""), rows, n_words=2)

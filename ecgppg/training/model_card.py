@@ -1,23 +1,13 @@
 """The page a person reads before using an encoder."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from ecgppg.data.augment import Augmentation
 from ecgppg.evaluation.evaluation_page import markdown, shown
+from ecgppg.training.objective_words import TERMS, objective_words
 
-OBJECTIVES = {
-    "objective_views": "two augmented views of a window belong together",
-    "objective_near": "two windows of a recording near in time belong together",
-    "objective_ecg_ppg": "the ECG and the PPG of a window belong together",
-    "objective_beats": "heart rate and RR variation, as the beat detector found them, are predicted",
-}
-BEAT_TARGETS = {
-    "rhythm": "and so are ten measures of how the intervals follow one another",
-    "shape": "and so are ten measures of how the intervals follow one another, and six of the beats' shape",
-}
-"""What `objective_beats` asks for besides, by the setting `beat_targets`."""
 WATCHED = {
     "effective_rank": "effective rank: dimensions the embedding really uses",
     "embedding_std": "standard deviation of an embedding's dimensions; 0 is collapse",
@@ -97,8 +87,10 @@ and not of the weights in this folder."""
 def _what(description: dict[str, Any]) -> str:
     encoder, given, weights = description["encoder"], description["input"], description["weights"]
     widths = ", ".join(map(str, encoder.get("hidden_dims", ())))
+    n_blocks = encoder.get("blocks_per_stage", 2)
+    stages = f" with stages of {widths} features, {n_blocks} block{'s' if n_blocks > 1 else ''} each" if widths else ""
     return (
-        f"A {encoder['name']}{f' with stages of {widths} features' if widths else ''}. It turns a window of "
+        f"A {encoder['name']}{stages}. It turns a window of "
         f"{given['segment_seconds']:g} s at {given['sampling_rate_hz']:g} Hz into {encoder['embedding_dim']} numbers.\n"
         f"Weights of epoch {weights['epoch']} of {weights['epochs_trained']} ({weights['chosen']})."
     )
@@ -139,31 +131,31 @@ def _data(description: dict[str, Any], beside: Beside) -> str:
 
 def _how(description: dict[str, Any]) -> str:
     training = description["training"]
-    weights = {name: training[name] for name in OBJECTIVES if training.get(name)} or {"objective_views": 1.0}
-    terms = "\n".join(f"- {OBJECTIVES[name]} (`{name}`, weight {weight:g})" for name, weight in weights.items())
-    if "objective_near" in weights and "near_seconds" in training:
-        terms += f"\n- near in time: at most {training['near_seconds']:g} s apart"
-    if "objective_beats" in weights and training.get("beat_targets") in BEAT_TARGETS:
-        terms += f"\n- {BEAT_TARGETS[training['beat_targets']]}"
-    defaults = {f.name: f.default for f in fields(Augmentation)}
+    asked = objective_words(training)
+    terms = [f"{TERMS[name]} (`{name}`, weight {weight:g})" for name, weight in asked.weights.items()]
+    listed = "\n".join(f"- {words}" for words in (*terms, *asked.besides))
+    crop_samples = round(training["crop_seconds"] * description["input"]["sampling_rate_hz"])
+    views = Augmentation.of_strength(
+        crop_samples, description["input"]["sampling_rate_hz"], training.get("augmentation_strength", 1.0)
+    )
     learnt = ", learnt" if training.get("learnable_temperature") else ""
     apart = "are" if training.get("same_patient_negatives", True) else "are never"
     contrastive = (
         f"Contrastive terms are NT-Xent at temperature {training['temperature']:g}{learnt}; windows of one patient "
         f"{apart} each other's negatives."
-        if weights.keys() - {"objective_beats"}
+        if asked.compares
         else "No term is contrastive."
     )
     sentences = (
         contrastive,
         f"Views: crops of {training['crop_seconds']:g} s, gain up to",
-        f"{defaults['max_gain']:g} times, noise up to {defaults['max_noise']:g} and baseline wander up to",
-        f"{defaults['max_wander']:g} of a normalised signal, spectral jitter of {defaults['spectral_jitter']:g},",
-        f"blanks of up to {defaults['max_masked_share']:.0%}. Time was never stretched, so rate and irregularity",
+        f"{views.max_gain:.3g} times, noise up to {views.max_noise:g} and baseline wander up to",
+        f"{views.max_wander:g} of a normalised signal, spectral jitter of {views.spectral_jitter:g},",
+        f"blanks of up to {views.max_masked_share:.0%}. Time was never stretched, so rate and irregularity",
         f"are kept. AdamW, peak rate {training['learning_rate']:g}, weight decay {training['weight_decay']:g},",
         f"batches of {training['batch_size']}, seed {training['seed']}.",
     )
-    return f"Without any label. Terms of the loss:\n\n{terms}\n\n{' '.join(sentences)}"
+    return f"Without any label. Terms of the loss:\n\n{listed}\n\n{' '.join(sentences)}"
 
 
 def _validation(description: dict[str, Any], beside: Beside) -> str:

@@ -1,0 +1,24 @@
+"""Products of small matrices in one thread."""
+
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import Any
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """Keep numpy's matrix products in this thread for a while.
+
+    Matrices of a few hundred rows are done before a second thread is awake; where another process holds the other
+    core each product waits for it, and a fit of a tenth of a second was measured to take twenty. In one thread the last
+    digits, too, are the same on any number of cores.
+    """
+    return _controller().limit(limits=1, user_api="blas")
+
+
+@cache
+def _controller() -> Any:
+    # Finding the libraries takes milliseconds, and numpy's is loaded by the time anybody asks.
+    import numpy  # noqa: F401
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
