@@ -48,15 +48,15 @@ def test_an_interval_over_a_blanked_stretch_is_not_known_and_its_edges_are_no_be
 def test_intervals_are_those_of_the_beats_by_a_loop() -> None:
     times = np.array([0.4, 1.2, 2.0, 2.5, 3.7, 4.5])
     beats = find_beats(beats_at(times, 6.0), FS_HZ)
-    rows_B5I, known_B1I = interval_rows(beats, FS_HZ)
+    rows_BI5, known_BI1 = interval_rows(beats, FS_HZ)
     log_I = np.log(np.diff(found_s(beats)))
     middle = np.sort(log_I)[2]
     for i, value in enumerate(log_I):
         before = log_I[i - 1] if i else value
         expected = [(value - np.log(0.8)) / 0.3, (value - middle) / 0.2, (value - before) / 0.2, 1.0, float(i > 0)]
-        np.testing.assert_allclose(rows_B5I[0, :, i], np.clip(expected, -5, 5), atol=1e-4)
-    assert not rows_B5I[0, :, 5:].any()
-    assert known_B1I[0, 0].tolist() == [1.0] * 5 + [0.0] * (known_B1I.shape[2] - 5)
+        np.testing.assert_allclose(rows_BI5[0, i], np.clip(expected, -5, 5), atol=1e-4)
+    assert not rows_BI5[0, 5:].any()
+    assert known_BI1[0, :, 0].tolist() == [1.0] * 5 + [0.0] * (known_BI1.shape[1] - 5)
 
 
 def test_the_average_beat_holds_what_every_beat_has_and_sheds_noise() -> None:

@@ -10,16 +10,16 @@ from ecgppg.config.keys import SettingsPart, execution
 EncoderSize = Literal["small", "base", "large"]
 ENCODER_SIZES: dict[str, dict[str, Any]] = {
     "small": {
-        "hidden_dims": [16, 32, 64, 128], "blocks_per_stage": 1, "embedding_dim": 128, "batch_size": 128,
-        "learning_rate": 2e-3,
+        "hidden_dims": [16, 32, 64, 128],
+        "stem_stride": 8, "blocks_per_stage": 1, "embedding_dim": 128, "batch_size": 128, "learning_rate": 2e-3,
     },
     "base": {
-        "hidden_dims": [64, 128, 256, 512], "blocks_per_stage": 2, "embedding_dim": 256, "batch_size": 64,
-        "learning_rate": 3e-4,
+        "hidden_dims": [64, 128, 256, 512],
+        "stem_stride": 4, "blocks_per_stage": 2, "embedding_dim": 256, "batch_size": 64, "learning_rate": 3e-4,
     },
     "large": {
-        "hidden_dims": [128, 256, 512, 1024], "blocks_per_stage": 2, "embedding_dim": 512, "batch_size": 256,
-        "learning_rate": 3e-4,
+        "hidden_dims": [128, 256, 512, 1024],
+        "stem_stride": 4, "blocks_per_stage": 2, "embedding_dim": 512, "batch_size": 256, "learning_rate": 3e-4,
     },
 }  # fmt: skip
 """What each size means. The settings of base are the defaults."""
@@ -31,8 +31,8 @@ class PresetSettings(SettingsPart):
     # Never compared by itself: the settings that it fills in are, so the same widths spelled out are the same run.
     encoder_size: EncoderSize = execution(
         "base",
-        "small: for a CPU; base; large: fills hidden_dims, blocks_per_stage, embedding_dim, batch_size, learning_rate "
-        "if absent",
+        "small: for a CPU; base; large: fills hidden_dims, stem_stride, blocks_per_stage, embedding_dim, batch_size, "
+        "learning_rate if absent",
     )
 
     @model_validator(mode="before")

@@ -20,6 +20,9 @@ class TrainingSettings(SettingsPart):
     hidden_dims: list[Width] = content(
         "train", [64, 128, 256, 512], "channels of each stage", min_length=1, max_length=16
     )
+    stem_stride: int = content(
+        "train", 4, "samples from one place of the first layer's output to the next", ge=1, le=15
+    )
     blocks_per_stage: int = content("train", 2, "residual blocks of each stage", ge=1, le=16)
     embedding_dim: int = content("train", 256, "length of an embedding", ge=2, le=8192)
     projection_dim: int = content("train", 128, "length of the projection the loss sees", ge=2, le=8192)

@@ -11,6 +11,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from ecgppg.models.beat_finder import FoundBeats, beat_samples, cut_beats, find_beats
 
@@ -52,18 +53,26 @@ class Beats(nn.Module):
 
 
 class IntervalNetwork(nn.Module):
-    """A network over the sequence of intervals, pooled as mean and standard deviation over those that are known."""
+    """A network over the sequence of intervals, pooled as mean and standard deviation over those that are known.
+
+    Two convolutions over three intervals, as products with each interval and its neighbours: for so short a sequence
+    torch takes longer to set up a convolution than to compute it.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv_1, self.conv_2 = nn.Conv1d(5, WIDTH, 3, padding=1), nn.Conv1d(WIDTH, WIDTH, 3, padding=1)
+        self.first, self.second = nn.Linear(3 * 5, WIDTH), nn.Linear(3 * WIDTH, WIDTH)
         self.linear = nn.Linear(2 * WIDTH, FEATURES)
 
-    def forward(self, rows_B5I: Tensor, known_B1I: Tensor) -> Tensor:
-        """(B, 5, I) and (B, 1, I) to (B, FEATURES)."""
-        h_BWI = self.conv_1(rows_B5I).relu() * known_B1I
-        h_BWI = self.conv_2(h_BWI).relu().float()
-        mean_BW, deviation_BW = _masked_moments(h_BWI, known_B1I, dim=2)
+    def forward(self, rows_BI5: Tensor, known_BI1: Tensor) -> Tensor:
+        """(B, I, 5) and (B, I, 1) to (B, FEATURES)."""
+        h_BIW = self.first(_with_neighbours(rows_BI5)).relu() * known_BI1
+        h_BIW = self.second(_with_neighbours(h_BIW)).relu().float()
+        n_B1 = known_BI1.sum(1)
+        of_n_B1 = 1 / n_B1.clamp(min=1)
+        mean_BW = (h_BIW * known_BI1).sum(1) * of_n_B1
+        from_mean_BIW = (h_BIW - mean_BW[:, None]) * known_BI1
+        deviation_BW = _deviation(from_mean_BIW.square().sum(1) * of_n_B1, n_B1)
         return self.linear(torch.cat([mean_BW, deviation_BW], dim=1)).relu()
 
 
@@ -104,10 +113,10 @@ def interval_rows(beats: FoundBeats, fs_hz: float) -> tuple[Tensor, Tensor]:
 
     Returns
     -------
-    rows_B5I : Tensor, float32
+    rows_BI5 : Tensor, float32
         Log interval; its difference from the window's median; its difference from the one before; whether interval
         and difference are known. 0 where they are not.
-    known_B1I : Tensor, float32
+    known_BI1 : Tensor, float32
         1 where the interval is known.
     """
     known_BI = beats.unbroken_NI
@@ -123,8 +132,8 @@ def interval_rows(beats: FoundBeats, fs_hz: float) -> tuple[Tensor, Tensor]:
     changes_BI[:, 1:] &= known_BI[:, :-1]
     centred_BI = (log_BI - math.log(TYPICAL_RR_S)) / RR_SPREAD
     rows = [centred_BI * known_BI, from_median_BI / CHANGE_SPREAD * known_BI, change_BI / CHANGE_SPREAD * changes_BI]
-    rows_B5I = torch.stack([*rows, known_BI.float(), changes_BI.float()], dim=1)
-    return rows_B5I.clamp(-LARGEST, LARGEST), known_BI.float()[:, None]
+    rows_BI5 = torch.stack([*rows, known_BI.float(), changes_BI.float()], dim=2)
+    return rows_BI5.clamp(-LARGEST, LARGEST), known_BI.float()[..., None]
 
 
 @torch.no_grad()
@@ -148,12 +157,20 @@ def average_beat(z_BT: Tensor, beats: FoundBeats, fs_hz: float) -> Tensor:
         beat_BKL, whole_BK = cut_beats(z_BT, beats, fs_hz)
         # A tall QRS must not drown the rest: what is small is left alone, and nothing is larger than `TALLEST`.
         beat_BKL = beat_BKL / (1 + beat_BKL.abs() / TALLEST)
-        return torch.stack(_masked_moments(beat_BKL, whole_BK.float()[..., None], dim=1), dim=1)
+        whole_B1K = whole_BK.float()[:, None]
+        n_B11 = whole_B1K.sum(2, keepdim=True)
+        share_B1K = whole_B1K / n_B11.clamp(min=1)
+        mean_B1L = share_B1K @ beat_BKL
+        variance_B1L = share_B1K @ (beat_BKL - mean_B1L).square_()
+        return torch.cat([mean_B1L, _deviation(variance_B1L, n_B11)], dim=1)
 
 
-def _masked_moments(h: Tensor, known: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation over an axis where it is known, 1 or 0; zeros where nothing is."""
-    n = known.sum(dim)
-    mean = (h * known).sum(dim) / n.clamp(min=1)
-    variance = ((h - mean.unsqueeze(dim)).square() * known).sum(dim) / n.clamp(min=1)
-    return mean, (variance + 1e-5).sqrt() * (n > 0)
+def _with_neighbours(h_BIH: Tensor) -> Tensor:
+    """The features of each place beside those of the place before and after, zeros beyond the ends; (B, I, 3 H)."""
+    padded = pad(h_BIH, (0, 0, 1, 1))
+    return torch.cat([padded[:, :-2], h_BIH, padded[:, 2:]], dim=2)
+
+
+def _deviation(variance: Tensor, n: Tensor) -> Tensor:
+    """Standard deviation with a gradient also where it is 0; 0 where there was nothing."""
+    return (variance + 1e-5).sqrt() * (n > 0)

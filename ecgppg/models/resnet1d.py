@@ -22,7 +22,7 @@ from torch.nn.functional import conv2d
 from ecgppg.models.beat_branch import Beats
 from ecgppg.models.rhythm import FEATURES, Rhythm
 
-STEM_KERNEL, STEM_STRIDE = 15, 4
+STEM_KERNEL = 15
 BLOCK_KERNEL = 5
 
 
@@ -34,7 +34,7 @@ class ResNet1d(nn.Module):
     n_channels : int
         Channels of a window.
     hidden_dims : sequence of int
-        Features of each stage; every stage halves the time axis, after a stem that quarters it.
+        Features of each stage; every stage halves the time axis, after the stem.
     embedding_dim : int
         Length of an embedding.
     rhythm : bool
@@ -43,6 +43,8 @@ class ResNet1d(nn.Module):
         Sampling rate of the windows, where the embedding is also made of their beats, see `models.beat_branch`.
     blocks_per_stage : int
         Residual blocks of each stage.
+    stem_stride : int
+        Samples from one place of the stem's output to the next, at most as many as the stem sees at once.
     """
 
     def __init__(
@@ -53,10 +55,11 @@ class ResNet1d(nn.Module):
         rhythm: bool = False,
         beats_hz: float | None = None,
         blocks_per_stage: int = 2,
+        stem_stride: int = 4,
     ) -> None:
         super().__init__()
         first = hidden_dims[0]
-        self.stem = TimeConv(n_channels, first, STEM_KERNEL, stride=STEM_STRIDE, padding=STEM_KERNEL // 2)
+        self.stem = TimeConv(n_channels, first, STEM_KERNEL, stride=stem_stride, padding=STEM_KERNEL // 2)
         # Which channels are there, as an offset of the stem: zeros alone could be a flat line.
         self.presence = nn.Linear(n_channels, first, bias=False)
         widths = [first, *hidden_dims]

@@ -16,7 +16,7 @@ class TwoTowers(nn.Module):
     ----------
     n_channels : int
         Towers; one for each channel of a window.
-    hidden_dims, embedding_dim, rhythm, beats_hz, blocks_per_stage
+    hidden_dims, embedding_dim, rhythm, beats_hz, blocks_per_stage, stem_stride
         Of every tower, see `ResNet1d`.
     """
 
@@ -28,11 +28,13 @@ class TwoTowers(nn.Module):
         rhythm: bool = False,
         beats_hz: float | None = None,
         blocks_per_stage: int = 2,
+        stem_stride: int = 4,
     ) -> None:
         super().__init__()
         self.embedding_dim = embedding_dim
         self.towers = nn.ModuleList(
-            ResNet1d(1, hidden_dims, embedding_dim, rhythm, beats_hz, blocks_per_stage) for _ in range(n_channels)
+            ResNet1d(1, hidden_dims, embedding_dim, rhythm, beats_hz, blocks_per_stage, stem_stride)
+            for _ in range(n_channels)
         )
 
     def forward(self, z_BCT: Tensor, present_BC: Tensor) -> Tensor:

@@ -116,22 +116,28 @@ def _order(rr_NI: Tensor, known_NI: Tensor) -> Tensor:
 
 def _shape(beat_NKL: Tensor, whole_NK: Tensor, fs_hz: float) -> tuple[Tensor, Tensor]:
     """Measures of the beats (N, S), and whether there are enough of them."""
-    n_N = whole_NK.sum(1)
-    beat_NKL = beat_NKL * whole_NK[..., None]
-    mean_N1L = beat_NKL.sum(1, keepdim=True) / n_N.clamp(min=1)[:, None, None]
+    n_N, L = whole_NK.sum(1), beat_NKL.shape[2]
+    share_N1K = (whole_NK / n_N.clamp(min=1)[:, None])[:, None]
+    mean_N1L = share_N1K @ beat_NKL
     p_wave, qrs, t_wave = (
         slice(*(round((BEFORE_S + edge) * fs_hz) for edge in edges)) for edges in (P_WAVE_S, QRS_S, T_WAVE_S)
     )
     size_N = _height(mean_N1L[:, 0, qrs]).clamp(min=1e-3)
     height_NK = _height(beat_NKL[..., qrs]) / size_N[:, None]
-    rest_NK = (beat_NKL - mean_N1L).square().mean(2)
+    # Beats and their mean have no mean of their own.
+    likeness_NK, rest_NK = _likeness(beat_NKL, mean_N1L)
+    before_NKP, before_N1P = beat_NKL[..., p_wave], mean_N1L[..., p_wave]
+    before_NKP, before_N1P = (
+        before_NKP - before_NKP.mean(2, keepdim=True),
+        before_N1P - before_N1P.mean(2, keepdim=True),
+    )
     measures = [
-        (1 - _mean(_correlation(beat_NKL, mean_N1L), whole_NK) + 0.02).log(),
+        (1 - _mean(likeness_NK, whole_NK) + 0.02).log(),
         (_height(mean_N1L[:, 0, p_wave]) / size_N + 0.02).log(),
-        _mean(_correlation(beat_NKL[..., p_wave], mean_N1L[..., p_wave]), whole_NK),
+        _mean(_likeness(before_NKP, before_N1P)[0], whole_NK),
         (_height(mean_N1L[:, 0, t_wave]) / size_N + 0.02).log(),
         (_mean((height_NK - _mean(height_NK, whole_NK)[:, None]).square(), whole_NK).sqrt() + 0.02).log(),
-        (_mean(rest_NK, whole_NK).sqrt() / size_N + 0.01).log(),
+        ((_mean(rest_NK, whole_NK) / L).clamp(min=0).sqrt() / size_N + 0.01).log(),
     ]
     return torch.stack(measures, dim=1), n_N >= LEAST_BEATS
 
@@ -141,10 +147,12 @@ def _height(values: Tensor) -> Tensor:
     return values.amax(-1) - values.amin(-1)
 
 
-def _correlation(one: Tensor, other: Tensor) -> Tensor:
-    """Along the last axis; 0 where one is constant."""
-    one, other = one - one.mean(-1, keepdim=True), other - other.mean(-1, keepdim=True)
-    return (one * other).sum(-1) / (one.square().sum(-1) * other.square().sum(-1)).sqrt().clamp(min=1e-9)
+def _likeness(beat_NKL: Tensor, mean_N1L: Tensor) -> tuple[Tensor, Tensor]:
+    """Correlation of each beat with another, both of mean 0 (0 where one is constant); their squared distance."""
+    square_NK, square_N1 = beat_NKL.square().sum(2), mean_N1L.square().sum(2)
+    product_NK = (beat_NKL @ mean_N1L.transpose(1, 2)).squeeze(2)
+    correlation_NK = product_NK / (square_NK * square_N1).sqrt().clamp(min=1e-9)
+    return correlation_NK, square_NK - 2 * product_NK + square_N1
 
 
 def _mean(values_NI: Tensor, known_NI: Tensor) -> Tensor:

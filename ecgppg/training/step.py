@@ -38,6 +38,7 @@ def encoder_config(settings: Settings) -> dict[str, object]:
         "n_channels": len(settings.channels),
         "hidden_dims": list(settings.hidden_dims),
         "blocks_per_stage": settings.blocks_per_stage,
+        "stem_stride": settings.stem_stride,
         "embedding_dim": settings.embedding_dim,
         "rhythm": settings.rhythm_branch,
         "beats_hz": settings.sampling_rate_hz if settings.beat_branch else None,
