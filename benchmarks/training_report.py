@@ -7,7 +7,9 @@ ALONE = {
     "read": "loader: read, inflated, scaled",
     "naive_read_plain": "naive: h5py an item, float32 gzip in h5py's own chunks",
     "naive_read_same": "naive: h5py an item, our file",
-    "augment": "augmentation: normalised once, two views",
+    "view": "augmentation: one view of 8 s",
+    "normalise": "normalising",
+    "augment": "normalised once, two views",
     "naive_augment": "naive: the same in numpy, a window at a time",
 }
 
@@ -21,16 +23,14 @@ def report(result: dict[str, Any]) -> str:
         f"{result['threads']} threads{', compiled' if result['compiled'] else ''}; medians of {result['repeats']} runs",
         "one thread, segments a second of its processor time:",
         *(f"  {parts[name]:9,.0f}  {text}" for name, text in ALONE.items()),
-        "  of these, single channels a second: "
-        f"read {parts['read'] * C:,.0f}, normalised {parts['normalise']:,.0f}, one view of 8 s {parts['view']:,.0f}, "
-        f"normalised and one view {1 / (1 / parts['normalise'] + 1 / parts['view']):,.0f}",
         f"loader as it delivers, reading ahead: {median(run['delivered'] for run in runs):,.0f} segments/s",
     ]
     for size in runs[0]["sizes"]:
         step = {name: median(run["sizes"][size][name] for run in runs) for name in runs[0]["sizes"][size]}
         flops = step["flops_per_window"]
         lines += [
-            f"{size}: training {step['train']:,.1f} segments/s, naive {step['naive_train']:,.1f}; "
+            f"{size}: training {step['train']:,.1f} segments/s; with two views {step['train_two']:,.1f}, "
+            f"naive {step['naive_train']:,.1f}; "
             f"{flops / 1e9:.2f} GFLOP a segment, {flops * step['train_busy'] / 1e9:,.1f} GFLOP a busy "
             f"second of the {step['matmul_flops_per_s'] / 1e9:,.1f} of a large matrix product",
             "  time of a step by operation: "
