@@ -104,3 +104,26 @@ def test_it_ends_where_told_on_the_same_schedule_and_forgets_at_random_but_the_s
     # Two passes of a longer schedule are not a schedule of two passes.
     short = replace(plan, steps=2 * per_epoch, epochs=None)
     assert not np.array_equal(first.predict(other), teach(learn, y_N, short).predict(other))
+
+
+def test_the_head_learns_alone_at_first_and_the_encoder_after_it_more_slowly(
+    data: tuple[SplitWindows, SplitWindows, dict[int, str]],
+) -> None:
+    learn, _, rhythm_of = data
+    y_N = irregular(learn, rhythm_of)
+    given = SupervisedNetwork(ENCODER, seed=77).encoder.state_dict()
+
+    def moved(**changes: float) -> tuple[float, float]:
+        """How far the encoder and the head went from where they started."""
+        plan = replace(PLAN, steps=10, **changes)
+        taught = teach(learn, y_N, plan, initial=given).network
+        start = SupervisedNetwork(plan.encoder, plan.seed).head
+        far = sum(float((p - given[name]).abs().sum()) for name, p in taught.encoder.state_dict().items())
+        return far, float((taught.head.weight - start.weight).abs().sum())
+
+    encoder, head = moved(head_first=1.0)
+    assert encoder == 0
+    assert head > 0
+    whole, half, slow = moved()[0], moved(head_first=0.5)[0], moved(encoder_rate=0.1)[0]
+    assert 0 < slow < 0.2 * whole
+    assert 0 < half < whole

@@ -1,7 +1,7 @@
 """Networks taught with few labels, from scratch and from the encoder's weights: what pre-training is worth to them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ from ecgppg.training.export import PretrainedEncoder
 from ecgppg.training.supervised import SupervisedPlan, teach
 
 BATCH_SIZE = 64
+HEAD_FIRST, ENCODER_RATE = 0.5, 0.1
+"""Of networks that go on from an encoder's weights, see `SupervisedPlan`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +55,9 @@ def network_scores(
 ) -> np.ndarray:
     """Score of each recording by networks that saw the labels of a draw alone.
 
-    From scratch they saw no other window; from an encoder's weights they take the same steps at the same rates on the
-    same views, with the same fresh head, and differ in where the encoder starts alone. All of it is fixed beforehand:
-    with so few labels there is nothing to choose it by.
+    From scratch they saw no other window. From an encoder's weights they take as many steps on the same views with the
+    same fresh head, which learns alone for half of them; then the encoder learns too, at a tenth of the rate. All of
+    it is fixed beforehand: with so few labels there is nothing to choose it by.
 
     Parameters
     ----------
@@ -85,12 +87,13 @@ def network_scores(
         "steps": settings.scratch_steps,
         "learning_rate": settings.supervised_learning_rate,
         "weight_decay": settings.supervised_weight_decay,
+        "augmentation_strength": settings.augmentation_strength,
         "seed": settings.seed,
     }
     content_F = [shared | {"encoder": encoder} for encoder in encoder_F]
     if pretrained_F is not None:
         content_F = [
-            content | {"weights": encoder_hash(encoder)}
+            content | {"weights": encoder_hash(encoder), "head_first": HEAD_FIRST, "encoder_rate": ENCODER_RATE}
             for content, encoder in zip(content_F, pretrained_F, strict=True)
         ]
     kind = "few" if pretrained_F is None else "fine-tuned"
@@ -129,11 +132,13 @@ def _network(
     pretrained_F: Sequence[PretrainedEncoder] | None,
 ) -> _Network:
     learn_N = np.isin(material.unit_of_N, draw.train_units)
+    plan = plan_of(settings, encoder_F[draw.fold], settings.scratch_steps, draw.draw, question, BATCH_SIZE)
+    if pretrained_F is not None:
+        plan = replace(plan, head_first=HEAD_FIRST, encoder_rate=ENCODER_RATE)
     return _Network(
         path, content, subset(material.windows, learn_N), material.y_N[learn_N],
         subset(material.windows, (material.fold_N == draw.fold) & (material.unit_of_N >= 0)),
-        plan_of(settings, encoder_F[draw.fold], settings.scratch_steps, draw.draw, question, BATCH_SIZE),
-        None if pretrained_F is None else pretrained_F[draw.fold].network.state_dict(), settings.device,
+        plan, None if pretrained_F is None else pretrained_F[draw.fold].network.state_dict(), settings.device,
     )  # fmt: skip
 
 

@@ -87,6 +87,7 @@ def supervised_scores(
         "dropout": settings.supervised_dropout,
         "refitted": True,
         "val_share": settings.supervised_val_share,
+        "augmentation_strength": settings.augmentation_strength,
         "seed": settings.seed,
     }
     content_F = [content | {"encoder": encoder} for encoder in encoder_F]

@@ -4,6 +4,11 @@ The encoder's own architecture with one linear unit behind it sees one augmented
 that of its record. A record's score is the mean over its whole windows. The epoch is chosen on patients set aside.
 
 Shapes: N windows, B windows of a batch.
+
+References
+----------
+.. [1] Kumar, Raghunathan, Jones, Ma, Liang (2022). Fine-tuning can distort pretrained features and underperform
+   out-of-distribution. ICLR.
 """
 
 import copy
@@ -52,6 +57,11 @@ class SupervisedPlan:
         Share of the embedding that is blanked at each step, before the last unit.
     augmentation_strength : float
         See `Augmentation.of_strength`.
+    head_first : float
+        Share of the steps in which the last unit alone learns [1]_. Weights that are fresh on top of an encoder that
+        is not would spoil it before they know anything.
+    encoder_rate : float
+        The encoder's learning rate as a share of the last unit's.
     epochs : int or None
         Passes after which it ends, though the schedule goes on to `steps`: as many as were found best on others.
     """
@@ -68,6 +78,8 @@ class SupervisedPlan:
     regression: bool = False
     dropout: float = 0.0
     augmentation_strength: float = 1.0
+    head_first: float = 0.0
+    encoder_rate: float = 1.0
     epochs: int | None = None
 
 
@@ -92,9 +104,11 @@ class SupervisedNetwork(nn.Module):
             self.head = nn.Linear(int(encoder_config["embedding_dim"]), 1)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, z_BCT: Tensor, present_BC: Tensor) -> Tensor:
-        """(B,) logits, or values of standardised targets."""
-        return self.head(self.dropout(self.encoder(z_BCT, present_BC))).squeeze(-1)
+    def forward(self, z_BCT: Tensor, present_BC: Tensor, encoder_learns: bool = True) -> Tensor:
+        """(B,) logits, or values of standardised targets; the encoder gets a gradient if it learns."""
+        with torch.set_grad_enabled(encoder_learns and torch.is_grad_enabled()):
+            e_BD = self.encoder(z_BCT, present_BC)
+        return self.head(self.dropout(e_BD)).squeeze(-1)
 
 
 @dataclass(frozen=True)
@@ -174,9 +188,10 @@ def teach(
                 batch = windows.read(positions).to(device)
                 z_BCT, present_BC = robust_zscore(batch.x_BCT)
                 view_BCT = augmentation.view(z_BCT, present_BC, batch.segment_id_B, seed=plan.seed, epoch=epoch, view=0)
-                loss = objective(network(view_BCT, present_BC), target_N[positions])
+                learns = step >= plan.head_first * plan.steps
+                loss = objective(network(view_BCT, present_BC, learns), target_N[positions])
                 for group in optimizer.param_groups:
-                    group["lr"] = schedule.rate(step)
+                    group["lr"] = schedule.rate(step) * group["share"]
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(network.parameters(), MAX_GRAD_NORM)
@@ -218,10 +233,12 @@ class _Objective:
         )
 
 
-def _optimizer(network: nn.Module, plan: SupervisedPlan) -> torch.optim.AdamW:
-    matrices = [p for p in network.parameters() if p.ndim > 1]
-    vectors = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": plan.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+def _optimizer(network: SupervisedNetwork, plan: SupervisedPlan) -> torch.optim.AdamW:
+    groups = []
+    for part, share in ((network.encoder, plan.encoder_rate), (network.head, 1.0)):
+        matrices, vectors = ([p for p in part.parameters() if (p.ndim > 1) is many] for many in (True, False))
+        groups.append({"params": matrices, "weight_decay": plan.weight_decay, "share": share})
+        groups.append({"params": vectors, "weight_decay": 0.0, "share": share})
     return torch.optim.AdamW(groups, lr=plan.learning_rate, fused=True)
 
 
