@@ -119,7 +119,7 @@ def test_the_head_learns_alone_at_first_and_the_encoder_after_it_more_slowly(
         taught = teach(learn, y_N, plan, initial=given).network
         start = SupervisedNetwork(plan.encoder, plan.seed).head
         far = sum(float((p - given[name]).abs().sum()) for name, p in taught.encoder.state_dict().items())
-        return far, float((taught.head.weight - start.weight).abs().sum())
+        return far, float((taught.head.weight - start.weight).detach().abs().sum())
 
     encoder, head = moved(head_first=1.0)
     assert encoder == 0
