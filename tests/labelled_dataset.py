@@ -22,6 +22,7 @@ SMALL: dict[str, object] = {
     "scratch_labels": 4,
     "scratch_steps": 2,
     "supervised_epochs": 2,
+    "supervised_seeds": 1,
 }
 """Settings under which a whole evaluation takes seconds."""
 

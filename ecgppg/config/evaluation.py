@@ -28,7 +28,7 @@ class EvaluationSettings(SettingsPart):
     )
     scratch_steps: int = content("evaluate", 120, "steps of that network", ge=1)
     supervised_epochs: int = content("evaluate", 40, "passes of the supervised network; its best one is chosen", ge=1)
-    supervised_seeds: int = content("evaluate", 1, "times the supervised network is trained in each fold", ge=1, le=50)
+    supervised_seeds: int = content("evaluate", 3, "times the supervised network is trained in each fold", ge=1, le=50)
     supervised_learning_rate: float = content("evaluate", 2e-3, "peak of its schedule", gt=0, lt=1)
     supervised_weight_decay: float = content("evaluate", 0.01, "AdamW weight decay of it", ge=0, lt=1)
     supervised_dropout: float = content(
