@@ -90,6 +90,10 @@ def test_noise_is_stored_and_the_rest_deflated_in_one_stream(low_bits: list[int]
     assert len(chunk) <= len(isal_zlib.compress(low_and_high, 0))
 
 
+def test_no_segments_are_no_bytes() -> None:
+    assert encode_segments(np.empty((0, 2, 1250), np.int16)) == []
+
+
 @pytest.mark.parametrize("n_samples", [0, 1, 3, 65_535, 65_536, 70_000])
 def test_segments_of_any_length_are_packed(n_samples: int) -> None:
     codes_1CT = segments_of([8, 8], n_samples)

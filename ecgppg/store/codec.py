@@ -69,7 +69,9 @@ def encode_segments(signals_NCT: np.ndarray) -> list[bytes]:
         _shuffle(codes.reshape(n, -1), planes)
     # Of the low bytes; high ones are no noise.
     n_stored_N = leading_noise(planes[:, 0].reshape(n, c, t)).tolist()
-    return [packed(planes_V, n_stored) for planes_V, n_stored in zip(planes.reshape(n, -1), n_stored_N, strict=True)]
+    return [
+        packed(planes_V, n_stored) for planes_V, n_stored in zip(planes.reshape(n, 2 * c * t), n_stored_N, strict=True)
+    ]
 
 
 def encode_segment(codes_CT: np.ndarray) -> bytes:
