@@ -14,6 +14,7 @@ from training_naive import NaiveTraining, PlainItems, two_views, write_plain
 from training_roofline import busy_clock, count_flops, matmul_flops_per_s, rates, shares_of_operations
 
 from ecgppg.config.settings import Settings
+from ecgppg.core.memory import keep_freed_memory
 from ecgppg.data.augment import Augmentation
 from ecgppg.data.dataset import BatchLoader, SegmentBatch, SplitWindows, select_windows
 from ecgppg.data.normalise import robust_zscore
@@ -54,6 +55,8 @@ class Task:
 
     def __post_init__(self) -> None:
         source = open_dataset(self.dataset)
+        # As training does; the naive way has it too, in this process.
+        keep_freed_memory()
         self.windows = select_windows(source, np.unique(source.column("subject_id")))
         self.settings = {
             "channels": list(source.channel_names), "required_channels": list(source.channel_names)[:1],

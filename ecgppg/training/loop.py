@@ -11,6 +11,7 @@ import torch
 
 from ecgppg.config.errors import ConfigError, InputError, RefusedError, RunError, Terminated
 from ecgppg.config.settings import Settings
+from ecgppg.core.memory import keep_freed_memory
 from ecgppg.core.progress import Progress, progress
 from ecgppg.data.dataset import BatchLoader, SplitWindows
 from ecgppg.data.partners import near_partners, paired_batches
@@ -112,6 +113,7 @@ class Trainer:
         """Train until finished; on SIGTERM, an interrupt or an error save the state and raise."""
         if self.finished:
             return
+        keep_freed_memory()
         left = (self.settings.num_epochs - self.state.epoch) * self.steps_per_epoch - self.state.batch
         monitor = None
         if self.ranks.first:

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ecgppg.core.memory import keep_freed_memory
 from ecgppg.data.augment import Augmentation
 from ecgppg.data.dataset import SplitWindows
 from ecgppg.data.normalise import robust_zscore
@@ -170,6 +171,7 @@ def teach(
         A function of the arguments: the same on the same machine, however often it is called.
     """
     device = device or torch.device("cpu")
+    keep_freed_memory()
     network = SupervisedNetwork(plan.encoder, plan.seed, plan.dropout).to(device)
     if initial is not None:
         network.encoder.load_state_dict(initial)
