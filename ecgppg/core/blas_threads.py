@@ -17,8 +17,7 @@ def one_blas_thread() -> AbstractContextManager[Any]:
 
 @cache
 def _controller() -> Any:
-    # Finding the libraries takes milliseconds, and numpy's is loaded by the time anybody asks.
-    import numpy  # noqa: F401
+    # Once, since finding the libraries takes milliseconds: numpy's is loaded by whoever has matrices to multiply.
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
