@@ -105,19 +105,20 @@ class Augmentation:
     def _filter(self, x_BCT: Tensor, scale_BC1: Tensor, normal_BCK: Tensor) -> Tensor:
         """Scale each channel, and its frequency bands against each other."""
         n = x_BCT.shape[-1]
-        left_F, weight_F = _places_of_frequencies(n, self.fs_hz, x_BCT.device)
+        band_KF, way_KF = _bands_of_frequencies(n, self.fs_hz, x_BCT.device)
         log_gain_BCK = self.spectral_jitter * normal_BCK + math.log(self.max_gain) * (2 * scale_BC1 - 1)
-        rise_BCK = log_gain_BCK.diff(dim=2)
-        log_gain_BCF = log_gain_BCK.index_select(2, left_F) + rise_BCK.index_select(2, left_F).mul_(weight_F)
+        log_gain_BCF = (log_gain_BCK[..., :-1] @ band_KF).add_(log_gain_BCK.diff(dim=2) @ way_KF)
         return torch.fft.irfft(torch.fft.rfft(x_BCT).mul_(log_gain_BCF.exp_()), n=n)
 
     def _add_wander(self, x_BCT: Tensor, uniform_BCK: Tensor, limit_BC1: Tensor) -> None:
         time_T = torch.arange(x_BCT.shape[-1], device=x_BCT.device, dtype=torch.float32) * (2 * math.pi / self.fs_hz)
-        amplitude_BCS, frequency_BCS, phase_BCS = uniform_BCK.chunk(3, dim=2)
+        size_BCS, place_BCS, phase_BCS = uniform_BCK.chunk(3, dim=2)
+        amplitude_BCS, frequency_BCS, phase_BCS = size_BCS * limit_BC1, 0.05 + 0.45 * place_BCS, math.tau * phase_BCS
         for sine in range(_SINES):
-            frequency_BC1, phase_BC1 = frequency_BCS[..., sine, None], phase_BCS[..., sine, None]
-            wave_BCT = ((0.05 + 0.45 * frequency_BC1) * time_T).add_(2 * math.pi * phase_BC1).sin_()
-            x_BCT.addcmul_(wave_BCT, amplitude_BCS[..., sine, None] * limit_BC1)
+            amplitude_BC1, frequency_BC1, phase_BC1 = (
+                of_sines_BCS[..., sine, None] for of_sines_BCS in (amplitude_BCS, frequency_BCS, phase_BCS)
+            )
+            x_BCT.addcmul_((frequency_BC1 * time_T).add_(phase_BC1).sin_(), amplitude_BC1)
 
     def _mask(self, x_BCT: Tensor, uniform_BC2: Tensor) -> Tensor:
         T = x_BCT.shape[-1]
@@ -129,10 +130,11 @@ class Augmentation:
 
 
 @cache
-def _places_of_frequencies(n: int, fs_hz: float, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Where the frequencies of a spectrum lie between bands an octave wide from 0.5 Hz up: the band to the left, and
-    the share of the way to the next on the log axis."""
+def _bands_of_frequencies(n: int, fs_hz: float, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Where the frequencies of a spectrum lie between bands an octave wide from 0.5 Hz up: 1 at the band to the left,
+    and there the share of the way to the next on the log axis. Products with these pick, and round nothing."""
     frequency_F = torch.arange(n // 2 + 1, device=device) * (fs_hz / n)
     place_F = (torch.log2(frequency_F.clamp(min=0.5)) + 1.0).clamp(0.0, _BANDS - 1.001)
     left_F = place_F.to(torch.int64)
-    return left_F, place_F - left_F
+    band_KF = torch.nn.functional.one_hot(left_F, _BANDS - 1).T.to(torch.float32)
+    return band_KF, band_KF * (place_F - left_F)

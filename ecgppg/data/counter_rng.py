@@ -78,10 +78,9 @@ class CounterRandom:
         counter_n = torch.arange(1, n + 1, dtype=torch.int64, device=self.key_B.device)
         return mix64(start_B1 + counter_n * _GOLDEN)
 
-    def uniform(self, stream: int, n: int, low: float = 0.0, high: float = 1.0) -> Tensor:
-        """(B, n) float32, uniform in [low, high)."""
-        unit = _shift_right(self.bits(stream, n), 40).to(torch.float32) * 2.0**-24
-        return low + (high - low) * unit
+    def uniform(self, stream: int, n: int) -> Tensor:
+        """(B, n) float32, uniform in [0, 1)."""
+        return _shift_right(self.bits(stream, n), 40).to(torch.float32).mul_(2.0**-24)
 
     def normal(self, stream: int, n: int) -> Tensor:
         """(B, n) float32, standard normal in 65,536 equally likely steps: four draws to each 64 bits."""

@@ -43,9 +43,11 @@ class Beats(nn.Module):
 
     def forward(self, z_BCT: Tensor, present_BC: Tensor) -> Tensor:
         """(B, C, T) to (B, features); zeros in those of an absent channel."""
-        found = []
+        found, B = [], len(z_BCT)
+        # Of all channels at once: half of the time is taken by how many operations there are, not by how large.
+        of_all = find_beats(z_BCT.transpose(0, 1).flatten(0, 1), self.fs_hz)
         for channel, (intervals, shape) in enumerate(zip(self.intervals, self.shapes, strict=True)):
-            beats = find_beats(z_BCT[:, channel], self.fs_hz)
+            beats = of_all.of(slice(channel * B, (channel + 1) * B))
             rhythm_BR = intervals(*interval_rows(beats, self.fs_hz))
             shape_BR = shape(average_beat(z_BCT[:, channel], beats, self.fs_hz))
             found.append(torch.cat([rhythm_BR, shape_BR], dim=1) * present_BC[:, channel, None])

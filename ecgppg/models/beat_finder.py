@@ -56,6 +56,14 @@ class FoundBeats:
     still_NU: Tensor
     sign_N1: Tensor
 
+    def of(self, rows: slice) -> "FoundBeats":
+        """Those of some of the windows, as if these had been searched alone."""
+        room = _room(self.there_NK[rows].sum(1), self.there_NK.shape[1])
+        return FoundBeats(
+            self.at_NK[rows, :room], self.there_NK[rows, :room], self.unbroken_NI[rows, : room - 1],
+            self.still_NU[rows], self.sign_N1[rows],
+        )  # fmt: skip
+
 
 @torch.no_grad()
 def find_beats(z_NT: Tensor, fs_hz: float) -> FoundBeats:
@@ -121,17 +129,22 @@ def beat_samples(fs_hz: float) -> int:
 
 
 def _first(beat_NT: Tensor, most: int) -> Tensor:
-    """Samples of the beats, at most so many, in order; T where there are no more.
+    """Samples of the beats, at most so many, in order; T where there are no more."""
+    n_so_far_NT = beat_NT.cumsum(1, dtype=torch.int32)
+    room = _room(n_so_far_NT[:, -1], most)
+    number_NK = torch.arange(1, room + 1, dtype=torch.int32, device=beat_NT.device).expand(len(beat_NT), room)
+    return torch.searchsorted(n_so_far_NT, number_NK.contiguous())
 
-    On a processor there is room for the beats of the fullest window. A GPU would have to be waited for to know their
-    number, and is not slowed by room that nobody needs.
+
+def _room(n_beats_N: Tensor, most: int) -> int:
+    """Beats to have room for, of windows that have so many.
+
+    On a processor those of the fullest window. A GPU would have to be waited for to know their number, and is not
+    slowed by room that nobody needs.
     """
-    T = beat_NT.shape[1]
-    sample_T = torch.arange(T, device=beat_NT.device)
-    at_NK = torch.where(beat_NT, sample_T, T).topk(max(most, LEAST_ROOM), largest=False).values
-    if beat_NT.device.type == "cpu" and len(beat_NT):
-        at_NK = at_NK[:, : max(int((at_NK < T).sum(1).max()), LEAST_ROOM)]
-    return at_NK
+    if n_beats_N.device.type == "cpu" and len(n_beats_N):
+        most = int(n_beats_N.max())
+    return max(most, LEAST_ROOM)
 
 
 def _around(z_NT: Tensor, at_NK: Tensor, before: int, samples: int) -> Tensor:
