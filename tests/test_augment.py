@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy.special import ndtri
 
 from ecgppg.data.augment import Augmentation
 from ecgppg.data.counter_rng import CounterRandom, hash_ints, mix64
@@ -46,6 +47,14 @@ def test_draws_follow_their_distributions() -> None:
     assert abs((normal.abs() > 1.959964).float().mean() - 0.05) < 0.003
     correlation = np.corrcoef(normal.numpy())
     assert np.abs(correlation - np.eye(50)).max() < 0.08
+
+
+@pytest.mark.parametrize("n", [0, 1, 2014, 2016])
+def test_normal_draws_are_the_quantiles_that_the_bits_choose(n: int) -> None:
+    random = CounterRandom(hash_ints(torch.arange(-20, 20), 7))
+    step_Bn = random.bits(2, (n + 3) // 4).numpy().astype("<i8").view("<u2")[:, :n]
+    expected_Bn = ndtri((step_Bn + 0.5) / 65536).astype(np.float32)
+    np.testing.assert_allclose(random.normal(2, n).numpy(), expected_Bn, rtol=1e-6)
 
 
 def test_order_of_key_parts_counts() -> None:

@@ -10,8 +10,11 @@ References
 
 from functools import cache
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from ecgppg.core.table_draws import draw_from_table
 
 
 def _signed(value: int) -> int:
@@ -74,9 +77,8 @@ class CounterRandom:
 
     def bits(self, stream: int, n: int) -> Tensor:
         """(B, n) int64 of 64 random bits each; another `stream` gives unrelated ones."""
-        start_B1 = mix64((self.key_B ^ stream) + _GOLDEN)[:, None]
         counter_n = torch.arange(1, n + 1, dtype=torch.int64, device=self.key_B.device)
-        return mix64(start_B1 + counter_n * _GOLDEN)
+        return mix64(self._start(stream)[:, None] + counter_n * _GOLDEN)
 
     def uniform(self, stream: int, n: int) -> Tensor:
         """(B, n) float32, uniform in [0, 1)."""
@@ -84,8 +86,16 @@ class CounterRandom:
 
     def normal(self, stream: int, n: int) -> Tensor:
         """(B, n) float32, standard normal in 65,536 equally likely steps: four draws to each 64 bits."""
+        table = _normal_table(self.key_B.device)
+        if self.key_B.device.type == "cpu":
+            out_Bn = torch.empty(len(self.key_B), n)
+            draw_from_table(self._start(stream).numpy().view(np.uint64), table.numpy(), out_Bn.numpy())
+            return out_Bn
         step_Bn = self.bits(stream, (n + 3) // 4).view(torch.int16)[:, :n].to(torch.int32).bitwise_and_(0xFFFF)
-        return _normal_table(step_Bn.device).index_select(0, step_Bn.reshape(-1)).view_as(step_Bn)
+        return table.index_select(0, step_Bn.reshape(-1)).view_as(step_Bn)
+
+    def _start(self, stream: int) -> Tensor:
+        return mix64((self.key_B ^ stream) + _GOLDEN)
 
 
 @cache
