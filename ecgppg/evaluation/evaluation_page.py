@@ -94,7 +94,7 @@ def _methods(rows: Sequence[Row]) -> list[str]:
     cells = []
     for row in rows:
         seeds = [value for value in row.get("seeds") or [] if value is not None]
-        spread = f"{len(seeds)}: {min(seeds):.3f} to {max(seeds):.3f}" if len(seeds) > 1 else "1"
+        spread = f"{len(seeds)}: {min(seeds):.3f} to {max(seeds):.3f}" if len(seeds) > 1 else "1" if seeds else ""
         cells.append((row["method"], row["measure"], interval_text(row), spread, f"{row['n_patients']:,}"))
     return table(("method", "measure", "estimate (interval)", "seeds: range", "patients"), cells)
 
