@@ -28,6 +28,8 @@ def test_the_nine_key_file_of_the_field_loads_as_it_stands(tmp_path: Path) -> No
         ({"num_epoch": 5}, "unknown setting 'num_epoch'; did you mean num_epochs?"),
         ({"batch_size": 0}, "setting batch_size: Input should be greater than or equal to 2, got 0"),
         ({"hidden_dims": "wide"}, "setting hidden_dims: "),
+        ({"batch_size": True}, "setting batch_size: expected a value, not true or false"),
+        ({"max_segments_per_patient": False}, "expected a value, or null for none, not true or false, as which YAML"),
         ({"ecg_band_hz": [40, 0.5]}, "ecg_band_hz: needs 0 < low < high"),
         ({"channels": ["ECG"]}, "required_channels: PPG is not among channels"),
         ({"val_share": 0.45, "test_share": 0.45}, "val_share: with test_share leaves less than"),

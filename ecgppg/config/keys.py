@@ -4,7 +4,7 @@
 built stays; *execution* settings never change a result.
 """
 
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
@@ -23,7 +23,8 @@ class SettingsPart(BaseModel):
         """What pydantic would bend into a number or a path, and nobody meant."""
         name = info.field_name
         if isinstance(value, bool) and name and cls.model_fields[name].annotation is not bool:
-            raise ValueError("expected a value, not true or false")
+            or_nothing = ", or null for none" if type(None) in get_args(cls.model_fields[name].annotation) else ""
+            raise ValueError(f"expected a value{or_nothing}, not true or false, as which YAML reads on and off")
         if isinstance(value, int | float) and abs(value) > LARGEST_INTEGER:
             raise ValueError(f"no setting is larger than {LARGEST_INTEGER}")
         if isinstance(value, str) and not value.isprintable():
