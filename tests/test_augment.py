@@ -1,6 +1,7 @@
 """Random views and the generator below them: pure functions of their keys."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from scipy.special import ndtri
 
 from ecgppg.data.augment import Augmentation
-from ecgppg.data.counter_rng import CounterRandom, hash_ints, mix64
+from ecgppg.data.counter_rng import CounterRandom, hash_ints, mix64, mix64_by_operations
 from ecgppg.data.normalise import LIMIT, robust_zscore
 
 MASK = (1 << 64) - 1
@@ -28,10 +29,15 @@ def windows(n: int = 12) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return z_BCT, present_BC, torch.randint(0, 2**62, (n,), generator=generator)
 
 
-def test_mix64_is_splitmix64_in_whole_numbers() -> None:
-    values = [0, 1, 2**63 - 1, 0x123456789ABCDEF0]
-    ours = mix64(torch.tensor(values, dtype=torch.int64)).tolist()
-    assert [v & MASK for v in ours] == [splitmix_finaliser(v) for v in values]
+@pytest.mark.parametrize("ours", [mix64, mix64_by_operations])
+def test_mix64_is_splitmix64_in_whole_numbers(ours: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    values = [0, 1, -1, 2**63 - 1, -(2**63), 0x123456789ABCDEF0]
+    expected = [splitmix_finaliser(v & MASK) for v in values]
+    assert [v & MASK for v in ours(torch.tensor(values, dtype=torch.int64)).tolist()] == expected
+    every_other = torch.tensor(values, dtype=torch.int64)[:, None].expand(-1, 4)[:, ::2]
+    assert [v & MASK for v in ours(every_other)[:, 1].tolist()] == expected
+    assert every_other[:, 0].tolist() == values
+    assert int(ours(torch.tensor(1, dtype=torch.int64))) & MASK == expected[1]
 
 
 def test_draws_follow_their_distributions() -> None:

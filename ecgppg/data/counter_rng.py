@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ecgppg.core.table_draws import draw_from_table
+from ecgppg.core.splitmix import draw_from_table, mix
 
 
 def _signed(value: int) -> int:
@@ -34,6 +34,15 @@ def _shift_right(x: Tensor, bits: int) -> Tensor:
 
 def mix64(x: Tensor) -> Tensor:
     """SplitMix64's finaliser on int64 bit patterns, element by element; int64 products wrap."""
+    if x.device.type != "cpu":
+        return mix64_by_operations(x)
+    mixed = x.clone(memory_format=torch.contiguous_format)
+    mix(mixed.view(-1).numpy().view(np.uint64))
+    return mixed
+
+
+def mix64_by_operations(x: Tensor) -> Tensor:
+    """The same on any device."""
     x = _shift_right(x, 30).bitwise_xor_(x).mul_(_MIX_1)
     x = _shift_right(x, 27).bitwise_xor_(x).mul_(_MIX_2)
     return _shift_right(x, 31).bitwise_xor_(x)
