@@ -45,6 +45,14 @@ def test_an_interval_over_a_blanked_stretch_is_not_known_and_its_edges_are_no_be
     assert not beats.unbroken_NI[0, len(kept) - 1 :].any()
 
 
+def test_beats_of_some_windows_are_those_found_in_them_alone() -> None:
+    z_NT = torch.cat([beats_at(np.arange(0.4, 9.5, rr_s)) for rr_s in (0.35, 0.6, 0.96, 1.6)] + [torch.zeros(1, 1250)])
+    together = find_beats(z_NT, FS_HZ)
+    for rows in (slice(0, 2), slice(2, 4), slice(4, 5)):
+        alone, part = find_beats(z_NT[rows], FS_HZ), together.of(rows)
+        assert all(torch.equal(a, b) for a, b in zip(vars(alone).values(), vars(part).values(), strict=True))
+
+
 def test_intervals_are_those_of_the_beats_by_a_loop() -> None:
     times = np.array([0.4, 1.2, 2.0, 2.5, 3.7, 4.5])
     beats = find_beats(beats_at(times, 6.0), FS_HZ)

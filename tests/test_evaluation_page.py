@@ -49,6 +49,13 @@ def test_every_row_of_a_table_has_the_cells_of_its_header() -> None:
         assert cells == width, line
 
 
+def test_seeds_are_counted_only_where_there_are_some() -> None:
+    row = {"method": "embedding", "measure": "MAE", **UNDEFINED, "estimate": 2.6, "low": 1.8, "high": 3.9}
+    page = markdown({**AGE, "results": [row, {**row, "method": "with one", "seeds": [0.5]}]})
+    cells = {line.split(" | ")[0]: line.split(" | ")[3].strip() for line in page.splitlines() if " | MAE | " in line}
+    assert cells == {"| embedding": "", "| with one": "1"}
+
+
 def test_parts_without_results_are_left_out_and_who_was_left_out_is_told() -> None:
     page = markdown({**AGE, "caution": "Ages over 89 are hidden"})
     assert "##" not in page

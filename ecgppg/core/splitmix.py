@@ -13,7 +13,7 @@ import numpy as np
 
 from ecgppg.core.compiled import compiled
 
-_GOLDEN, _MIX_1, _MIX_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+GOLDEN, MIX_1, MIX_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _LOW = np.uint64(0xFFFF)
 
 
@@ -47,7 +47,7 @@ def draw_from_table(start_B: np.ndarray, table_V: np.ndarray, out_Bn: np.ndarray
     for b in range(len(start_B)):
         state = start_B[b]
         for first in range(0, n, 4):
-            state += _GOLDEN
+            state += GOLDEN
             x = _mixed(state)
             for i in range(first, min(first + 4, n)):
                 out_Bn[b, i] = table_V[x & _LOW]
@@ -56,6 +56,6 @@ def draw_from_table(start_B: np.ndarray, table_V: np.ndarray, out_Bn: np.ndarray
 
 @compiled
 def _mixed(x: np.uint64) -> np.uint64:
-    x = (x ^ (x >> np.uint64(30))) * _MIX_1
-    x = (x ^ (x >> np.uint64(27))) * _MIX_2
+    x = (x ^ (x >> np.uint64(30))) * MIX_1
+    x = (x ^ (x >> np.uint64(27))) * MIX_2
     return x ^ (x >> np.uint64(31))

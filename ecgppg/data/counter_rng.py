@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ecgppg.core.splitmix import draw_from_table, mix
+from ecgppg.core.splitmix import GOLDEN, MIX_1, MIX_2, draw_from_table, mix
 
 
 def _signed(value: int) -> int:
@@ -22,9 +22,7 @@ def _signed(value: int) -> int:
 
 
 _MASK = (1 << 64) - 1
-_GOLDEN = _signed(0x9E3779B97F4A7C15)
-_MIX_1 = _signed(0xBF58476D1CE4E5B9)
-_MIX_2 = _signed(0x94D049BB133111EB)
+_GOLDEN, _MIX_1, _MIX_2 = (_signed(int(number)) for number in (GOLDEN, MIX_1, MIX_2))
 
 
 def _shift_right(x: Tensor, bits: int) -> Tensor:
